@@ -1,0 +1,2 @@
+//! Tawny.
+fn main() {}
