@@ -1,1 +1,47 @@
-//! Tawny.
+//! Tawny: one small agent that collects a device's metrics, shows them on `/metrics`, and delivers them
+//! to Datadog and other backends through a store-and-forward journal, whatever the network does meanwhile.
+//!
+//! # The flow
+//!
+//! ```text
+//! targets ◄──poll── collectors ──┐               ┌── feeds ◄── applications
+//!                                ▼               ▼
+//!                            registry: one entry a series
+//!                        running value │ open windows by time
+//!                               │             │ a window closes
+//!             GET /metrics ─► expose          ▼
+//!                                          wrapper: window → points
+//!                                             ▼
+//!                                          journal: append-only log of blocks, one cursor per output
+//!                                             ▼
+//!                                          outputs: read → encode → send → ack
+//! ```
+//!
+//! # Layers
+//!
+//! A module imports from lower layers only; the modules of layer 4 never import each other.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 0 | [`model`]: definitions, labels, samples, windows, points. No tokio, no I/O |
+//! | 1 | [`support`]: time, secrets, HTTP client, filesystem roots |
+//! | 2 | [`component`]: the contracts of collectors, feeds, wrappers, journals, outputs |
+//! | 3 | [`registry`], [`journal`] |
+//! | 4 | [`collectors`], [`wrappers`], [`outputs`] |
+//! | 5 | [`pipeline`]: windows to points to the journal; delivery |
+//! | 6 | [`catalog`]: the one list of every component |
+//! | 7 | [`config`]: files, environment and flags to checked settings |
+//! | 8 | [`runtime`]: start and stop, scheduler, HTTP server |
+
+pub mod catalog;
+pub mod collectors;
+pub mod component;
+pub mod config;
+pub mod journal;
+pub mod model;
+pub mod outputs;
+pub mod pipeline;
+pub mod registry;
+pub mod runtime;
+pub mod support;
+pub mod wrappers;

@@ -1,0 +1,1 @@
+//! What the agent polls, in groups; a collector is one file and one line in [`crate::catalog`].

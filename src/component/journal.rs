@@ -1,0 +1,413 @@
+//! The journal's contract: an append-only log of blocks with one cursor for each output.
+//!
+//! For every output the balance closes, exactly, whatever dies when:
+//! `wrapped = delivered + pending + dropped (by reason)`, counted in items since the output is known.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::block::{Block, BlockKind};
+use crate::model::time::{ClockStamp, Timestamp};
+
+/// An output's name in the settings; its cursor and totals are kept under it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutputId(pub Arc<str>);
+
+impl OutputId {
+    /// Takes the name.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for OutputId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// A block's number in its journal; later blocks have greater ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub u64);
+
+/// Why items left the journal without having been delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// Older than the time-to-live of their kind.
+    TooOld,
+    /// The journal's bound in bytes made room for newer ones.
+    Evicted,
+    /// The destination refused just them.
+    Refused,
+    /// Their record was damaged on the medium.
+    Damaged,
+}
+
+impl DropReason {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::TooOld, Self::Evicted, Self::Refused, Self::Damaged];
+
+    /// The word for this reason in labels and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooOld => "too_old",
+            Self::Evicted => "evicted",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// What an append did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "says what was evicted to make room"]
+pub struct Appended {
+    /// The new block's number.
+    pub id: EntryId,
+    /// Items that each output lost to the bound, by output; outputs that lost none are not named.
+    pub evicted: BTreeMap<OutputId, u64>,
+}
+
+/// Which blocks a read asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// Which kind.
+    pub kind: BlockKind,
+    /// Only blocks with a greater number.
+    pub after: Option<EntryId>,
+    /// Only blocks whose newest item, re-dated, is at or after this moment.
+    pub not_before: Option<Timestamp>,
+    /// Only blocks whose newest item, re-dated, is before this moment.
+    pub before: Option<Timestamp>,
+    /// What the clocks say now: blocks that were made under a wrong clock are re-dated by it.
+    pub now: ClockStamp,
+    /// No more items than this, but at least one block.
+    pub most_items: u64,
+    /// No more payload bytes than this, but at least one block.
+    pub most_bytes: u64,
+}
+
+/// A block that an output has not settled yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: EntryId,
+    /// The block as appended.
+    pub block: Block,
+    /// Milliseconds to add to the block's times because its clock was wrong; 0 for a right one. `None`: its clock
+    /// was wrong and nobody can tell the right time (yet).
+    pub shift: Option<i64>,
+    /// Which items this output has settled already, by index; empty for none.
+    pub settled: ItemSet,
+}
+
+/// A set of item indexes in a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemSet {
+    bits: Vec<u8>,
+}
+
+impl ItemSet {
+    /// Adds an index.
+    pub fn insert(&mut self, index: u32) {
+        let byte = (index / 8) as usize;
+        if byte >= self.bits.len() {
+            self.bits.resize(byte + 1, 0);
+        }
+        self.bits[byte] |= 1 << (index % 8);
+    }
+
+    /// Whether an index is in it.
+    pub fn contains(&self, index: u32) -> bool {
+        self.bits
+            .get((index / 8) as usize)
+            .is_some_and(|bits| bits & (1 << (index % 8)) != 0)
+    }
+
+    /// How many indexes are in it.
+    pub fn len(&self) -> u32 {
+        self.bits.iter().map(|bits| bits.count_ones()).sum()
+    }
+
+    /// Whether none is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As bytes, least index in the lowest bit of the first one, without trailing zero bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        let used = self
+            .bits
+            .iter()
+            .rposition(|bits| *bits != 0)
+            .map_or(0, |last| last + 1);
+        &self.bits[..used]
+    }
+
+    /// From what [`ItemSet::as_bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self { bits: bytes.to_vec() }
+    }
+}
+
+/// What became of items of one block at one output. Items that are named nowhere stay pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The block.
+    pub id: EntryId,
+    /// The items that are settled after this: those that were before, and the new ones. `None`: all of them.
+    pub settled: Option<ItemSet>,
+    /// How many items were delivered since the last settlement of this block.
+    pub delivered: u64,
+    /// How many were dropped since then, by reason. With `delivered` it accounts for every newly settled item.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+/// One output's account for one kind, in items.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Appended since the output is known.
+    pub wrapped: u64,
+    /// Acknowledged by the destination.
+    pub delivered: u64,
+    /// Given up, by reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+}
+
+impl Balance {
+    /// What is neither delivered nor dropped: it lies in the journal.
+    pub fn pending(&self) -> u64 {
+        self.wrapped
+            .saturating_sub(self.delivered)
+            .saturating_sub(self.dropped.values().sum())
+    }
+}
+
+/// How much waits for one output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Blocks that are not settled.
+    pub blocks: u64,
+    /// Items in them that are not settled.
+    pub items: u64,
+    /// Payload bytes of those blocks.
+    pub bytes: u64,
+    /// The re-dated time of the oldest waiting block's oldest item.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What the whole journal holds and has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalStatus {
+    /// Bytes on the medium, all files.
+    pub bytes: u64,
+    /// The bound on them.
+    pub bound: u64,
+    /// Blocks that some output still waits for.
+    pub blocks: u64,
+    /// Items in them.
+    pub items: u64,
+    /// Payload bytes of those blocks.
+    pub payload_bytes: u64,
+    /// Bytes written to the medium since the start of this process.
+    pub bytes_written: u64,
+    /// Damaged records that were skipped, and torn tails that were cut, since the start of this process.
+    pub damaged_records: u64,
+    /// Blocks of a newer format that are kept and skipped.
+    pub foreign_blocks: u64,
+    /// What went wrong with the last write; `None` when it succeeded.
+    pub write_error: Option<String>,
+}
+
+/// The store-and-forward log. It keeps blocks until every output has settled them, or a limit says otherwise.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Adds a block for all outputs. When this returns, the block survives a kill of the process, and a power
+    /// failure as the `sync` setting says.
+    ///
+    /// # Errors
+    /// Nothing was stored: the medium is full or failing, or the block alone is larger than the bound.
+    async fn append(&self, block: Block) -> Result<Appended, JournalError>;
+
+    /// Reads blocks that the output has not settled, oldest number first.
+    ///
+    /// # Errors
+    /// The medium fails. A damaged record is no error: it is dropped and counted.
+    async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError>;
+
+    /// Settles items of blocks and moves the output's totals in the same write. Unknown blocks (evicted meanwhile)
+    /// are passed over: their items were accounted for then.
+    ///
+    /// # Errors
+    /// The medium fails; nothing was settled.
+    async fn settle(&self, output: &OutputId, settlements: &[Settlement]) -> Result<(), JournalError>;
+
+    /// Drops, as [`DropReason::TooOld`], the items of every whole block whose newest item is older than
+    /// `time_to_live`, and says how many for each output. The age of a block of this boot is measured by the time
+    /// since boot, so that a step of the wall clock expires nothing. Blocks that cannot be dated are kept.
+    ///
+    /// # Errors
+    /// The medium fails; nothing was dropped.
+    async fn expire(
+        &self,
+        kind: BlockKind,
+        time_to_live: Duration,
+        now: ClockStamp,
+    ) -> Result<BTreeMap<OutputId, u64>, JournalError>;
+
+    /// Remembers what the wall clock of this boot should have shown: `right` was read when it was plausible. Blocks
+    /// of this boot that were made under a wrong clock are re-dated by it, after a reboot too.
+    ///
+    /// # Errors
+    /// The medium fails.
+    async fn date_boot(&self, right: ClockStamp) -> Result<(), JournalError>;
+
+    /// The time of the newest journalled item that speaks against a wall clock which shows less: blocks of this boot
+    /// that were made under a clock ahead of `now`'s do not count, because the clock was put back since.
+    async fn newest_time(&self, now: ClockStamp) -> Option<Timestamp>;
+
+    /// The highest amendment of every window start (seconds) of the last `within`, as far as blocks are known.
+    async fn windows(&self, within: Duration, now: ClockStamp) -> BTreeMap<i64, u32>;
+
+    /// How much waits for an output.
+    async fn depth(&self, output: &OutputId, kind: BlockKind, now: ClockStamp) -> Depth;
+
+    /// The output's account.
+    async fn balance(&self, output: &OutputId, kind: BlockKind) -> Balance;
+
+    /// What the whole journal holds and has done.
+    async fn status(&self) -> JournalStatus;
+
+    /// Brings everything to the medium, whatever `sync` says.
+    ///
+    /// # Errors
+    /// The medium fails.
+    async fn flush(&self) -> Result<(), JournalError>;
+}
+
+/// How far the clock under which a block was made was off, in milliseconds, as far as blocks alone tell:
+/// `Some(0)` for a right one, `None` where nobody can tell.
+///
+/// `offset` is what the block's boot is known to have been off from, by [`Journal::date_boot`]: right wall clock less
+/// time since boot, in milliseconds.
+pub fn shift_of(stamp: &ClockStamp, newest: i64, now: &ClockStamp, offset: Option<i64>) -> Option<i64> {
+    const TOLERANCE: i64 = 600_000;
+    let base = |stamp: &ClockStamp| {
+        stamp.wall.millis() - i64::try_from(stamp.uptime.as_millis()).unwrap_or(i64::MAX)
+    };
+    let here: Option<i64> = (stamp.boot == now.boot && now.plausible).then(|| base(now));
+    if !stamp.plausible {
+        return here.or(offset).map(|right| right - base(stamp));
+    }
+    // A block from the future was made under a clock that ran ahead.
+    let ahead = now.plausible && newest.saturating_mul(1000) > now.wall.millis() + TOLERANCE;
+    match here {
+        Some(right) if ahead => Some(right - base(stamp)),
+        _ if ahead => offset.map(|right| right - base(stamp)),
+        _ => Some(0),
+    }
+}
+
+/// Why the journal could not do as told.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The medium fails or is full.
+    #[error("the journal in {place} cannot {action}: {source}")]
+    Medium {
+        /// The folder, or the server.
+        place: String,
+        /// What was tried: `write`, `read`, …
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A block that is larger than the whole bound.
+    #[error(
+        "a block of {bytes} bytes does not fit into a journal bound to {bound} bytes; raise `journal.bound`"
+    )]
+    TooLarge {
+        /// The block's size.
+        bytes: u64,
+        /// The bound.
+        bound: u64,
+    },
+    /// Another process has the journal.
+    #[error(
+        "the journal in {place} is in use by process {pid}; stop it, or give this one a folder of its own (TAWNY_JOURNAL_DIR)"
+    )]
+    InUse {
+        /// The folder.
+        place: String,
+        /// The process that holds it, as far as its lock file tells.
+        pid: String,
+    },
+    /// Items that cannot be read back from a block.
+    #[error("a block cannot be decoded: {reason}")]
+    Undecodable {
+        /// What was wrong.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::BootId;
+
+    #[test]
+    fn an_item_set_reads_back_from_its_bytes() {
+        let mut set = ItemSet::default();
+        for index in [0, 9, 4095] {
+            set.insert(index);
+        }
+        let back = ItemSet::from_bytes(set.as_bytes());
+        assert_eq!(
+            (back.len(), back.contains(9), back.contains(10)),
+            (3, true, false)
+        );
+        assert_eq!(back.as_bytes().len(), 512);
+    }
+
+    fn stamp(wall: i64, uptime: u64, boot: u128, plausible: bool) -> ClockStamp {
+        let (wall, uptime) = (Timestamp::from_seconds(wall), Duration::from_secs(uptime));
+        ClockStamp {
+            wall,
+            boot: BootId(boot),
+            uptime,
+            plausible,
+        }
+    }
+
+    #[test]
+    fn a_block_of_this_boot_from_1970_is_moved_to_the_right_time() {
+        let now = stamp(1_800_000_000, 400, 1, true);
+        assert_eq!(
+            shift_of(&stamp(20, 20, 1, false), 15, &now, None),
+            Some(1_799_999_600_000)
+        );
+        assert_eq!(shift_of(&stamp(20, 20, 2, false), 15, &now, None), None);
+        assert_eq!(
+            shift_of(&stamp(20, 20, 2, false), 15, &now, Some(1_700_000_000_000)),
+            Some(1_700_000_000_000)
+        );
+        assert_eq!(
+            shift_of(&stamp(1_799_999_990, 390, 1, true), 1_799_999_980, &now, None),
+            Some(0)
+        );
+    }
+
+    #[test]
+    fn a_block_from_the_future_is_moved_back() {
+        let now = stamp(1_800_000_000, 400, 1, true);
+        let year = 31_536_000;
+        let ahead = stamp(1_799_999_900 + year, 300, 1, true);
+        assert_eq!(
+            shift_of(&ahead, 1_799_999_890 + year, &now, None),
+            Some(-year * 1000)
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! The contracts of everything that plugs in, and their errors.
+//!
+//! # Rules
+//!
+//! * `build` MUST check its settings and MUST NOT connect; `collect`, `probe` and `send` connect.
+//! * A component MUST NOT retry: it returns the right error, and its driver decides.
+//! * A component MUST NOT log an error that it returns: the driver logs.
+//! * A collector MUST read its target once in one `collect`, SHOULD do so in one round trip, and MUST leave out
+//!   what it does not know; it MUST NOT report zero for unknown.
+//! * All I/O MUST have a timeout and a size cap.
+//! * Bad settings MUST be reported all at once, each with its path and what was expected.
+//!
+//! # Children
+//!
+//! * [`descriptor`]: what a component says of itself
+//! * [`collector`]: polled, asks one target
+//! * [`wrapper`]: decides which points a window becomes
+//! * [`journal`]: the store-and-forward log
+//! * [`output`]: one destination
+//! * [`settings`]: a section of the settings, and every problem in it
+
+pub mod collector;
+pub mod descriptor;
+pub mod journal;
+pub mod output;
+pub mod settings;
+pub mod wrapper;

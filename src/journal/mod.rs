@@ -1,0 +1,1 @@
+//! The store-and-forward log on disk: blocks, segment files, cursors, healing.

@@ -1,0 +1,1 @@
+//! From closed windows to delivered points.

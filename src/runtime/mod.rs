@@ -1,0 +1,1 @@
+//! Start and stop, the scheduler, and the HTTP server.
