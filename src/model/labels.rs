@@ -98,12 +98,13 @@ impl Labels {
             }
             // The plain spelling first: it is nearly always the one.
             let plain = take(&mut rest, key.as_bytes());
-            if !(plain && take(&mut rest, b"=\"")) {
-                if plain
-                    || !(take(&mut rest, b"\"") && take_escaped(&mut rest, key) && take(&mut rest, b"\"=\""))
-                {
-                    return false;
-                }
+            let key_matches = if plain {
+                take(&mut rest, b"=\"")
+            } else {
+                take(&mut rest, b"\"") && take_escaped(&mut rest, key) && take(&mut rest, b"\"=\"")
+            };
+            if !key_matches {
+                return false;
             }
             if !(take_escaped(&mut rest, value) && take(&mut rest, b"\"")) {
                 return false;
