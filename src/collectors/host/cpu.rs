@@ -1,9 +1,8 @@
 //! CPU time from `/proc/stat` (proc_stat(5)).
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number, shortened};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
-
-use super::reading::{Files, Sink, malformed, number, shortened};
 
 pub(super) static USAGE: MetricDef = MetricDef::gauge(
     "host_cpu_usage_ratio",

@@ -1,9 +1,8 @@
 //! Load averages from `/proc/loadavg` (proc_loadavg(5)).
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
-
-use super::reading::{Files, Sink, malformed, number};
 
 pub(super) static AVERAGE: MetricDef = MetricDef::gauge(
     "host_load_average",

@@ -1,9 +1,8 @@
 //! Memory and swap from `/proc/meminfo` (proc_meminfo(5)).
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
-
-use super::reading::{Files, Sink, malformed, number};
 
 pub(super) static USED: MetricDef = MetricDef::gauge(
     "host_memory_used_bytes",

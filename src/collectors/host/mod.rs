@@ -1,8 +1,9 @@
 //! The device itself, from the kernel's own files: a group of metrics a child, each read at once.
 //!
 //! * `cpu`, `load`, `memory` (with swap), `pressure`, `uptime`: what runs
-//! * `filesystem`, `disk`, `network`, `temperature`: what it runs on
+//! * `filesystem` (with `mounts`), `disk`, `network`, `temperature`: what it runs on
 //! * `settings`: groups and choices of devices
+//! * `reader`: all groups, one after the other
 //! * `reading`: files and samples, as the groups see them
 //!
 //! The names and tags of the predecessor's metrics, and what it means by used and busy, stay as they were.
@@ -14,8 +15,10 @@ mod disk;
 mod filesystem;
 mod load;
 mod memory;
+mod mounts;
 mod network;
 mod pressure;
+mod reader;
 mod reading;
 mod settings;
 mod temperature;
@@ -26,15 +29,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::collectors::host::reader::Reader;
+use crate::collectors::host::settings::Settings;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::settings::{Problems, Section};
 use crate::model::metric::MetricDef;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
-
-use reading::{Files, Sink};
-use settings::{Extent, Group, Settings};
 
 /// What this collector says of itself.
 pub static DESCRIPTOR: Descriptor = Descriptor {
@@ -169,64 +171,6 @@ fn failed(reason: &str) -> CollectError {
         target: "the device".to_string(),
         reason: reason.to_string(),
     }
-}
-
-/// What is kept from run to run.
-#[derive(Debug)]
-struct Reader {
-    settings: Arc<Settings>,
-    files: Files,
-    /// The last reading of the CPUs, to which the next one is compared.
-    cpu: Option<cpu::Times>,
-}
-
-impl Reader {
-    fn new(settings: Arc<Settings>, roots: Roots) -> Self {
-        let files = Files::new(roots);
-        let cpu = None;
-        Self { settings, files, cpu }
-    }
-
-    /// Reads every group; one that fails does not keep the others from it.
-    fn read(&mut self, out: &mut Samples) -> Result<(), CollectError> {
-        let Self { settings, files, cpu } = self;
-        let extras = settings.extent == Extent::All;
-        let sink = &mut Sink { out, extras };
-        let mut failures = Vec::new();
-        let (ram, swap) = (settings.has(Group::Ram), settings.has(Group::Swap));
-        for group in &settings.groups {
-            let result = match group {
-                Group::Cpu => cpu::fetch(files, cpu, sink),
-                Group::Fs => filesystem::fetch(files, settings, sink),
-                Group::La => load::fetch(files, sink),
-                Group::Ram => memory::fetch(files, ram, swap, sink),
-                Group::Swap if ram => Ok(()),
-                Group::Swap => memory::fetch(files, ram, swap, sink),
-                Group::Network => network::fetch(files, &settings.interfaces, sink),
-                Group::Disk => disk::fetch(files, &settings.disks, sink),
-                Group::Pressure => pressure::fetch(files, sink),
-                Group::Temperature => temperature::fetch(files, sink),
-                Group::Uptime => uptime::fetch(files, sink),
-            };
-            failures.extend(result.err());
-        }
-        joined(failures).map_or(Ok(()), Err)
-    }
-}
-
-/// The first failure, with the others in its reason: the driver takes one a run.
-fn joined(failures: Vec<CollectError>) -> Option<CollectError> {
-    let mut failures = failures.into_iter();
-    let mut first = failures.next()?;
-    if let CollectError::Unreachable { reason, .. }
-    | CollectError::Malformed { reason, .. }
-    | CollectError::Forbidden { reason, .. } = &mut first
-    {
-        for other in failures {
-            reason.push_str(&format!("; {other}"));
-        }
-    }
-    Some(first)
 }
 
 #[cfg(test)]

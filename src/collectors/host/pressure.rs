@@ -1,9 +1,8 @@
 //! Pressure stall information from `/proc/pressure` (kernel documentation, accounting/psi).
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
-
-use super::reading::{Files, Sink, malformed, number};
 
 pub(super) static WAITING: MetricDef = MetricDef::total(
     "host_pressure_waiting_seconds_total",

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
 use crate::support::root;
-
-use super::reading::{Files, Sink, malformed, number};
 
 pub(super) static TEMPERATURE: MetricDef = MetricDef::gauge(
     "host_temperature_celsius",

@@ -1,9 +1,8 @@
 //! Time since boot from `/proc/uptime` (proc_uptime(5)).
 
+use crate::collectors::host::reading::{Files, Sink, malformed, number};
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
-
-use super::reading::{Files, Sink, malformed, number};
 
 pub(super) static UPTIME: MetricDef = MetricDef::gauge(
     "host_uptime_seconds",
