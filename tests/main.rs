@@ -1,3 +1,16 @@
-//! Tests.
+//! Every test of the running agent, in one binary: it links once.
+//!
+//! `tests/run` installs the services that some of these tests need and hands their paths over; without it those tests
+//! skip themselves and say so (see `support::services`).
+
+#[allow(
+    dead_code,
+    reason = "a kit for the tests to come: not every part of it is used yet"
+)]
+mod support;
 
 mod cases;
+mod exposition;
+mod layers;
+mod prometheus;
+mod victoria;

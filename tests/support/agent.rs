@@ -1,0 +1,189 @@
+//! The binary under test, as a child process.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    http::{self, Answer},
+    process::{Port, Process},
+    wait::PATIENCE,
+};
+
+/// The agent stops within 10 s by itself (`shutdown_timeout`); the rest is for a busy machine.
+const STOP: Duration = Duration::from_secs(30);
+
+/// A running agent with a port, a home, and a journal of its own.
+///
+/// It sees nothing of the environment but what the test gives it, and the variables that keep it to itself:
+/// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`. The test's own variables win.
+pub(crate) struct Agent {
+    port: Port,
+    home: TempDir,
+    variables: Vec<(String, String)>,
+    arguments: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Agent {
+    /// Starts `tawny` with these variables and waits until it is ready.
+    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
+        let mut agent = Self::new(variables);
+        agent.start_again();
+        agent
+    }
+
+    /// An agent that does not run yet, so that a test can put files into its [`home`](Self::home).
+    pub(crate) fn new(variables: &[(&str, &str)]) -> Self {
+        let home = tempfile::Builder::new()
+            .prefix("tawny-agent-")
+            .tempdir()
+            .expect("a temporary directory");
+        let mut agent = Self {
+            port: Port::reserve(),
+            home,
+            variables: Vec::new(),
+            arguments: Vec::new(),
+            process: None,
+        };
+        for (name, value) in variables {
+            agent.set(name, value);
+        }
+        agent
+    }
+
+    /// Sets a variable for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable away for the next start.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
+    }
+
+    /// Sets the command line's arguments for the next start; none at first, which means `run`.
+    pub(crate) fn arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+    }
+
+    /// Starts the agent, on the same port and journal as before, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When it runs already, or does not become ready.
+    pub(crate) fn start_again(&mut self) {
+        self.launch();
+        let url = self.url("/-/ready");
+        self.running().wait_ready(&url, PATIENCE);
+    }
+
+    /// Starts the agent and does not wait for anything.
+    pub(crate) fn launch(&mut self) {
+        assert!(self.process.is_none(), "the agent runs already");
+        let mut command = self.command();
+        command.args(&self.arguments);
+        self.process = Some(Process::start(
+            "tawny",
+            &mut command,
+            &self.home().join("tawny.log"),
+        ));
+    }
+
+    /// Runs another command of the binary with this agent's environment, to its end: `["journal", "export"]`.
+    pub(crate) fn command_output(&self, arguments: &[&str]) -> Output {
+        self.command()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tawny"));
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.home())
+            .env("TAWNY_LISTEN", self.port.address())
+            .env("TAWNY_JOURNAL_DIR", self.journal())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.home());
+        command
+    }
+
+    /// The agent's temporary directory.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The directory of its journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.home().join("journal")
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> String {
+        self.port.address()
+    }
+
+    /// The URL of a path on the agent.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// One scrape with this `Accept`; none at all when it is empty.
+    pub(crate) fn scrape(&self, accept: &str) -> Answer {
+        let headers: &[(&str, &str)] = if accept.is_empty() {
+            &[]
+        } else {
+            &[("accept", accept)]
+        };
+        let answer = http::get(&self.url("/metrics"), headers).expect("the agent answers a scrape");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    }
+
+    /// All that it has logged, over all its starts.
+    pub(crate) fn log(&mut self) -> String {
+        self.running().log()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&mut self) -> u32 {
+        self.running().id()
+    }
+
+    /// Ends the agent at once, as a power cut does. [`start_again`](Self::start_again) brings it back.
+    pub(crate) fn kill_9(&mut self) {
+        self.running().kill_9();
+        self.process = None;
+    }
+
+    /// Sends SIGTERM, waits for the end, and returns how it ended. [`start_again`](Self::start_again) brings it back.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.running().terminate();
+        self.wait_exit()
+    }
+
+    /// Waits for the agent's own end.
+    pub(crate) fn wait_exit(&mut self) -> ExitStatus {
+        let status = self.running().wait_exit(STOP);
+        self.process = None;
+        status
+    }
+
+    fn running(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the agent was started")
+    }
+}
+
+/// Runs the binary to its end with nothing but these variables, in an empty home of its own.
+pub(crate) fn tawny(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Agent::new(variables).command_output(arguments)
+}

@@ -1,0 +1,12 @@
+//! What the tests stand on: real services, the running agent, a stub of Datadog's intake, and a small HTTP client.
+//!
+//! All of it is synchronous for the test that calls it; what needs a runtime has one of its own.
+
+pub(crate) mod agent;
+pub(crate) mod http;
+pub(crate) mod intake;
+pub(crate) mod page;
+pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod services;
+pub(crate) mod wait;
