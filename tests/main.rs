@@ -3,6 +3,13 @@
 //! `tests/run` installs the services that some of these tests need and hands their paths over; without it those tests
 //! skip themselves and say so (see `support::services`).
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a failed expectation is a failed test; Clippy sees only the tests themselves as such, not what they share"
+)]
+
 #[allow(
     dead_code,
     reason = "a kit for the tests to come: not every part of it is used yet"
