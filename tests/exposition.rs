@@ -1,20 +1,16 @@
 //! The pages of the running agent, read by the reference tools.
 
-use std::{
-    collections::BTreeMap,
-    io::Write,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{
-    agent::Agent,
-    page::{Page, Series},
-    services::{Service, need},
-    wait::{PATIENCE, wait_for},
-};
+use crate::support::agent::Agent;
+use crate::support::page::{Page, Series};
+use crate::support::services::{Service, need};
+use crate::support::wait::{PATIENCE, wait_for};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
 const TEXT: &str = "text/plain; version=0.0.4";

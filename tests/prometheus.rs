@@ -1,23 +1,19 @@
 //! Real Prometheus servers scrape the running agent and hold what its page said.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-    process::Command,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{
-    agent::Agent,
-    http,
-    page::{Page, Series},
-    process::{Port, Process},
-    relay::{Exchange, Relay},
-    services::{Service, need},
-    wait::{PATIENCE, wait_for},
-};
+use crate::support::agent::Agent;
+use crate::support::http;
+use crate::support::page::{Page, Series};
+use crate::support::process::{Port, Process};
+use crate::support::relay::{Exchange, Relay};
+use crate::support::services::{Service, need};
+use crate::support::wait::{PATIENCE, wait_for};
 
 /// What does not change while a test runs; on every machine, so that their absence is a fault.
 const STATIC: [&str; 4] = [

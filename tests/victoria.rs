@@ -1,16 +1,18 @@
 //! VictoriaMetrics takes the v1 output, and holds the points that the journal showed.
 
-use std::{collections::BTreeMap, path::Path, process::Command, str, time::Instant};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::str;
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{
-    agent::Agent,
-    http,
-    process::{Port, Process},
-    services::{Service, need},
-    wait::{PATIENCE, wait_for},
-};
+use crate::support::agent::Agent;
+use crate::support::http;
+use crate::support::process::{Port, Process};
+use crate::support::services::{Service, need};
+use crate::support::wait::{PATIENCE, wait_for};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 

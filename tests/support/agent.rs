@@ -1,18 +1,14 @@
 //! The binary under test, as a child process.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, ExitStatus, Output, Stdio},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{
-    http::{self, Answer},
-    process::{Port, Process},
-    wait::PATIENCE,
-};
+use crate::support::http::{self, Answer};
+use crate::support::process::{Port, Process};
+use crate::support::wait::PATIENCE;
 
 /// The agent stops within 10 s by itself (`shutdown_timeout`); the rest is for a busy machine.
 const STOP: Duration = Duration::from_secs(30);

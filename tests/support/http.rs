@@ -1,10 +1,8 @@
 //! A small blocking HTTP client for tests. It decodes nothing and follows no redirect.
 
-use std::{
-    io::Read,
-    sync::{LazyLock, mpsc},
-    time::Duration,
-};
+use std::io::Read;
+use std::sync::{LazyLock, mpsc};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 

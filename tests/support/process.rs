@@ -1,18 +1,16 @@
 //! A child process on a loopback port of its own: its output is kept, it dies with the test.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    thread,
-    time::Duration,
-};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpSocket;
 
-use crate::support::{http, wait::wait_for};
+use crate::support::http;
+use crate::support::wait::wait_for;
 
 /// A TCP port of the loopback address that stays reserved while this value lives.
 ///

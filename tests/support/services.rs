@@ -1,6 +1,8 @@
 //! Real services: where `tests/run` put them, and what a test does when one is missing.
 
-use std::{fs, io::Write, path::PathBuf, thread};
+use std::io::Write;
+use std::path::PathBuf;
+use std::{fs, thread};
 
 /// A program that a test needs and that this repository does not build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! What the intake keeps: the last value of every series and second, and the score against the truth.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::{
     payload::{Kind, Series},

@@ -1,6 +1,7 @@
 //! Reading what was sent: decompression, protobuf and JSON of both versions.
 
-use std::{collections::BTreeSet, io::Read};
+use std::collections::BTreeSet;
+use std::io::Read;
 
 use prost::Message;
 use serde::Deserialize;

@@ -1,16 +1,21 @@
 //! The listener's thread, and the judgement of one request.
 
-use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, thread};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::{fmt, io, thread};
 
 use axum::body::{Body, Bytes, to_bytes};
 use futures_util::{future::pending, stream};
-use hyper::{Response, body::Incoming, http::request::Parts, server::conn::http1, service::service_fn};
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
-    sync::mpsc,
-    task::JoinSet,
-};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::{
     Answer, Elsewhere, Request, Shared,
