@@ -12,6 +12,7 @@
 //!
 //! # Children
 //!
+//! * [`dating`]: how far off a block's clock was
 //! * [`descriptor`]: what a component says of itself
 //! * [`collector`]: polled, asks one target
 //! * [`wrapper`]: decides which points a window becomes
@@ -20,6 +21,7 @@
 //! * [`settings`]: a section of the settings, and every problem in it
 
 pub mod collector;
+pub mod dating;
 pub mod descriptor;
 pub mod journal;
 pub mod output;
