@@ -1,0 +1,121 @@
+//! What the HTTP server answers: `/metrics`, `/-/healthy`, `/-/ready`, and the status page on `/`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures_util::stream;
+
+use crate::model::time::Timestamp;
+use crate::registry::Registry;
+use crate::registry::board::Board;
+use crate::registry::expose::{self, PageRequest};
+use crate::registry::own::OwnMetrics;
+use crate::runtime::status::{self, About};
+use crate::support::time::Clock;
+
+/// What the answers are made of.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// The series.
+    pub registry: Arc<Registry>,
+    /// The agent's own metrics.
+    pub own: Arc<OwnMetrics>,
+    /// What the agent knows of itself.
+    pub board: Arc<Board>,
+    /// Says when.
+    pub clock: Clock,
+    /// When the process started.
+    pub started: Timestamp,
+    /// The host's name, as it is sent.
+    pub host: String,
+    /// How many series there may be.
+    pub series_limit: u64,
+    /// Whether pages carry `_created` lines unless the query says otherwise.
+    pub created_lines: bool,
+}
+
+/// The routes.
+pub fn router(web: Web) -> Router {
+    Router::new()
+        .route("/", get(root))
+        .route("/metrics", get(metrics))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .fallback(not_found)
+        .with_state(web)
+}
+
+async fn root(state: State<Web>, headers: HeaderMap, query: RawQuery) -> Response {
+    if !wants_html(&headers) {
+        return metrics(state, headers, query).await;
+    }
+    let web = state.0;
+    let counts = web.registry.counts();
+    let about = About {
+        host: web.host.clone(),
+        series: counts.series,
+        series_limit: web.series_limit,
+        refused: counts.refused.values().sum(),
+        started: web.started,
+        now: web.clock.now(),
+    };
+    let facts = web.board.facts().clone();
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, status::page(&facts, &about)).into_response()
+}
+
+async fn metrics(State(web): State<Web>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let accept = joined(&headers, header::ACCEPT);
+    let encoding = joined(&headers, header::ACCEPT_ENCODING);
+    let query = query.unwrap_or_default();
+    let request = PageRequest::negotiate(accept.as_deref(), encoding.as_deref(), &query, web.created_lines);
+    let mut response = Response::builder()
+        .header(header::CONTENT_TYPE, request.content_type())
+        .header(header::VARY, "Accept, Accept-Encoding");
+    if request.gzip {
+        response = response.header(header::CONTENT_ENCODING, "gzip");
+    }
+    let page = expose::page(web.registry.clone(), web.own.clone(), request);
+    let body = Body::from_stream(stream::iter(page.map(Ok::<_, Infallible>)));
+    response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+async fn healthy() -> &'static str {
+    "healthy\n"
+}
+
+async fn ready(State(web): State<Web>) -> (StatusCode, String) {
+    let reasons = web.board.facts().not_ready.clone();
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ready\n".to_string());
+    }
+    let lines = reasons.iter().map(|(part, reason)| format!("{part}: {reason}\n")).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines)
+}
+
+async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "Nothing is here. There are /, /metrics, /-/healthy and /-/ready.\n")
+}
+
+/// Whether the peer is a browser: it names HTML; Prometheus and curl do not.
+fn wants_html(headers: &HeaderMap) -> bool {
+    joined(headers, header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+}
+
+/// A header that may stand several times, as one list.
+fn joined(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    let values: Vec<&str> =
+        headers.get_all(name).iter().map(HeaderValue::to_str).filter_map(Result::ok).collect();
+    (!values.is_empty()).then(|| values.join(","))
+}
