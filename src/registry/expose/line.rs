@@ -160,8 +160,9 @@ fn head(planned: &Planned, openmetrics: bool) -> Vec<u8> {
         text.push_str(&format!("# UNIT {name} {unit}\n"));
     }
     text.push_str(&format!("# HELP {name} "));
-    // promtool wants help for every family; and where a name is escaped, this says how it is written.
-    let help = match &*planned.help {
+    // Parsers pass over the space around a help text. promtool wants one for every family; and where a name is
+    // escaped, ours says how it is written.
+    let help = match planned.help.trim() {
         "" => format!("Application metric {}.", planned.name),
         given => given.to_string(),
     };
