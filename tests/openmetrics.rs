@@ -335,6 +335,10 @@ fn the_official_parser_reads_back_what_was_recorded() {
             }
             _ => {
                 for (_, family) in stay.filter(|(_, family)| family.shape == Shape::Gauge) {
+                    // The library takes `a` and a line feed for a legacy name: its `$` matches before the line feed.
+                    if family.name.ends_with('\n') {
+                        continue;
+                    }
                     let name = escaped[escaping.name()][&family.name]
                         .as_str()
                         .expect("an escaped name");
