@@ -1,10 +1,10 @@
 //! The pages of `/metrics`: what a scraper asks for, and an encoder that streams it.
 //!
 //! * [`negotiate`]: from request headers to a format, an escaping and a content type
-//! * [`names`]: metric and label names under the four escaping schemes
-//! * [`plan`]: which families stand on a page, and which clash
-//! * [`line`]: the lines of families and series
-//! * [`encode`]: the page itself, in chunks
+//! * `names`: metric and label names under the four escaping schemes
+//! * `plan`: which families stand on a page, and which clash
+//! * `line`: the lines of families and series
+//! * `encode`: the page itself, in chunks
 
 mod encode;
 mod line;

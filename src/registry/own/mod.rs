@@ -1,9 +1,9 @@
 //! The agent's own metrics: `prometheus-client` instruments in one place, shown on the same page as everything else.
 //!
-//! * [`catalogue`]: every metric, declared once
-//! * [`readings`]: what the board, the registry and the kernel say
-//! * [`process`]: what the kernel says of this process
-//! * [`read`]: back from the text that `prometheus-client` writes
+//! * `catalogue`: every metric, declared once
+//! * `readings`: what the board, the registry and the kernel say
+//! * `process`: what the kernel says of this process
+//! * `read`: back from the text that `prometheus-client` writes
 
 mod catalogue;
 mod process;
