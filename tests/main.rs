@@ -19,5 +19,6 @@ mod support;
 mod cases;
 mod exposition;
 mod layers;
+mod openmetrics;
 mod prometheus;
 mod victoria;

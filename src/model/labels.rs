@@ -74,9 +74,11 @@ impl Labels {
         self.0.is_empty()
     }
 
-    /// Whether every key is a legacy Prometheus label name, so that the text stands in any format.
+    /// Whether every key is a legacy Prometheus label name and none is reserved (begins with `__`), so that the text
+    /// stands in any format.
     pub fn is_legacy(&self) -> bool {
-        self.iter().all(|(key, _)| is_legacy_label_name(&key))
+        self.iter()
+            .all(|(key, _)| is_legacy_label_name(&key) && !key.starts_with("__"))
     }
 
     /// The pairs, sorted by key, unescaped.
@@ -255,6 +257,12 @@ mod tests {
         assert_eq!(pairs, expected.map(|(k, v)| (k.to_string(), v.to_string())));
         assert!(labels.matches(&expected));
         assert!(!labels.is_legacy());
+    }
+
+    #[test]
+    fn a_reserved_key_is_not_for_any_format() {
+        assert!(Labels::new([("_a", "1")]).is_legacy());
+        assert!(!Labels::new([("__name__", "1")]).is_legacy());
     }
 
     #[test]

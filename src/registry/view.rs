@@ -58,7 +58,7 @@ pub enum Running<'a> {
 pub struct SeriesView<'a> {
     /// Its labels.
     pub labels: &'a Labels,
-    /// Whether all its label names are legacy names, so that the labels' text can be copied into any format.
+    /// What [`Labels::is_legacy`] says of them: whether their text can be copied into any format.
     pub legacy: bool,
     /// When its running value began, for `_created`.
     pub created: Timestamp,
