@@ -5,6 +5,7 @@
 //! * [`reference`]: the reference page, generated
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
@@ -23,8 +24,19 @@ pub struct Context<'a> {
     pub sys: &'a Path,
     /// Where `/` of the device is.
     pub root: &'a Path,
+    /// How often live points are sent.
+    pub release_interval: Duration,
     /// The environment, for what every program reads there (`HTTPS_PROXY`).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What making components found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What is wrong: nothing may be started.
+    pub problems: Problems,
+    /// What a person should know, though it works.
+    pub warnings: Problems,
 }
 
 /// A component and how it is made from its section. `None` where the section cannot be used; the reasons are then
@@ -33,7 +45,7 @@ pub struct Entry<T: ?Sized> {
     /// What it says of itself.
     pub descriptor: &'static Descriptor,
     /// Makes it, and connects to nothing.
-    pub build: fn(&Section, &Context<'_>, &mut Problems) -> Option<Box<T>>,
+    pub build: fn(&Section, &Context<'_>, &mut Findings) -> Option<Box<T>>,
 }
 
 /// Every component of a build.

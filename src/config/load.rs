@@ -1,14 +1,21 @@
 //! From file, environment and flags to checked settings, with every problem at once.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Catalog, Context};
+use serde_json::Value;
+
+use crate::catalog::{Catalog, Context, Findings};
+use crate::component::collector::Collector;
+use crate::component::output::Output;
 use crate::component::settings::{Problem, Problems, Section};
+use crate::component::wrapper::Wrapper;
 use crate::config::environment::Environment;
 use crate::config::layers::{Layers, Origin, Origins};
-use crate::config::settings::{OutputSettings, Settings};
+use crate::config::settings::Settings;
 use crate::config::variables::Setting;
 use crate::config::{check, choose, place, speaker, variables, words, yaml};
 
@@ -29,17 +36,39 @@ pub struct Flags {
     pub directory: Option<PathBuf>,
 }
 
-/// Settings, and how they came to be.
-#[derive(Clone, Debug)]
+/// Settings, what was made from them, and how they came to be.
+#[derive(Debug)]
 pub struct Loaded {
     /// The settings, checked.
     pub settings: Settings,
+    /// The components, made and not connected.
+    pub components: Components,
     /// Where each value came from.
     pub origins: Origins,
     /// The file that was read, if any was.
     pub file: Option<PathBuf>,
     /// What is odd and stops nothing.
     pub warnings: Vec<Problem>,
+}
+
+/// The configured components, each under its name in the settings.
+#[derive(Default)]
+pub struct Components {
+    /// Polled.
+    pub collectors: BTreeMap<String, Box<dyn Collector>>,
+    /// Which points a window becomes; always there after loading succeeded.
+    pub wrapper: Option<Box<dyn Wrapper>>,
+    /// Destinations.
+    pub outputs: BTreeMap<String, Box<dyn Output>>,
+}
+
+impl fmt::Debug for Components {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Components")
+            .field("collectors", &self.collectors.keys())
+            .field("outputs", &self.outputs.keys())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Settings that cannot be used.
@@ -66,14 +95,15 @@ pub(super) fn load_with(
     catalog: &Catalog,
     default_file: &Path,
 ) -> Result<Loaded, Box<Refused>> {
-    let (mut problems, mut warnings) = (Problems::default(), Problems::default());
+    let mut findings = Findings::default();
+    let Findings { problems, warnings } = &mut findings;
     let mut layers = Layers::new();
-    let file = read_file(&mut layers, environment, flags, default_file, &mut problems);
-    let settings = variables::read(environment, &mut problems);
-    let plugins = variables::plugins(environment, &mut problems);
-    lay_over(&mut layers, &settings);
-    choose::collectors(&mut layers, plugins, &settings, &mut warnings);
-    choose::outputs(&mut layers, &settings, &mut warnings);
+    let file = read_file(&mut layers, environment, flags, default_file, problems);
+    let values = variables::read(environment, problems);
+    let plugins = variables::plugins(environment, problems);
+    lay_over(&mut layers, &values);
+    choose::collectors(&mut layers, plugins, &values, warnings);
+    choose::outputs(&mut layers, &values, warnings);
     if let Some(listen) = &flags.listen {
         layers.set(&["listen"], listen.as_str().into(), Origin::Flag("--listen"));
     }
@@ -85,10 +115,10 @@ pub(super) fn load_with(
             Origin::Flag("--directory"),
         );
     }
-    let (mut settings, found, later) = read_typed(&mut layers, environment, catalog);
-    extend(&mut problems, &found);
-    extend(&mut warnings, &later);
-    if let Some(origin) = speaker::find(&mut settings, &mut warnings) {
+    let (mut settings, components, found) = read_typed(&mut layers, environment, catalog);
+    extend(problems, &found.problems);
+    extend(warnings, &found.warnings);
+    if let Some(origin) = speaker::find(&mut settings, warnings) {
         layers.origins.set("host", origin);
     }
     if settings.journal.directory.as_os_str().is_empty() {
@@ -96,29 +126,25 @@ pub(super) fn load_with(
         settings.journal.directory = directory;
         layers.origins.set("journal.directory", origin);
     }
-    let mut warnings = words::told(&warnings, &layers.origins);
+    let mut warnings = words::told(&findings.warnings, &layers.origins);
     warnings.extend(variables::warnings(environment));
-    if problems.is_empty() {
+    if findings.problems.is_empty() {
         return Ok(Loaded {
             settings,
+            components,
             origins: layers.origins,
             file,
             warnings,
         });
     }
-    let problems = words::told(&problems, &layers.origins);
+    let problems = words::told(&findings.problems, &layers.origins);
     Err(Box::new(Refused { problems, warnings }))
 }
 
+/// A path that is known to be wrong is not reported again for what the first fault left behind.
 fn extend(problems: &mut Problems, more: &Problems) {
-    let mut fresh = Vec::new();
-    for problem in more.iter() {
-        // A reference that names no variable is reported once, not again for what it left behind.
-        if !problems.iter().any(|known| known.path == problem.path) {
-            fresh.push(problem.clone());
-        }
-    }
-    for Problem { path, message, hint } in fresh {
+    let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
+    for Problem { path, message, hint } in more.iter().filter(|problem| !known.contains(&problem.path)) {
         match hint {
             Some(hint) => problems.add_with_hint(path, message, hint),
             None => problems.add(path, message),
@@ -168,53 +194,77 @@ fn read_typed(
     layers: &mut Layers,
     environment: &Environment,
     catalog: &Catalog,
-) -> (Settings, Problems, Problems) {
+) -> (Settings, Components, Findings) {
     loop {
-        let (mut problems, mut warnings) = (Problems::default(), Problems::default());
-        let settings = read_once(layers, environment, catalog, &mut problems, &mut warnings);
+        let mut findings = Findings::default();
+        let settings = read_once(layers, catalog, &mut findings);
+        let components = build(&settings, environment, catalog, &mut findings);
         let mut retyped = false;
-        for problem in problems.iter() {
+        for problem in findings.problems.iter() {
             retyped |= layers.retype(&problem.path);
         }
         if !retyped {
-            return (settings, problems, warnings);
+            return (settings, components, findings);
         }
     }
 }
 
-fn read_once(
-    layers: &Layers,
-    environment: &Environment,
-    catalog: &Catalog,
-    problems: &mut Problems,
-    warnings: &mut Problems,
-) -> Settings {
-    let mut settings: Settings = Section::new("", layers.tree.clone())
-        .read(problems)
-        .unwrap_or_default();
-    let collectors = layers.get(&["collectors"]).cloned();
+fn read_once(layers: &Layers, catalog: &Catalog, findings: &mut Findings) -> Settings {
+    let Findings { problems, warnings } = findings;
+    let mut tree = layers.tree.clone();
+    without_nothing(&mut tree);
+    let section = |name: &str| tree.get(name).cloned();
+    let (collectors, outputs) = (section("collectors"), section("outputs"));
+    let mut settings: Settings = Section::new("", tree).read(problems).unwrap_or_default();
     settings.collectors =
         choose::read_collectors(collectors, settings.collect_interval, catalog, problems, warnings);
-    settings.outputs = choose::read_outputs(layers.get(&["outputs"]).cloned(), catalog, problems);
+    settings.outputs = choose::read_outputs(outputs, catalog, problems);
     check::check(&settings, problems);
-    build_all(&settings, environment, catalog, problems);
     settings
 }
 
-/// Builds every component to learn what is wrong with its section; nothing connects.
-fn build_all(settings: &Settings, environment: &Environment, catalog: &Catalog, problems: &mut Problems) {
+/// A key with nothing behind it has its default; only a collector or output is there by its name alone.
+fn without_nothing(tree: &mut Value) {
+    let Value::Object(top) = tree else {
+        return;
+    };
+    top.retain(|_, value| !value.is_null());
+    for (key, value) in top.iter_mut() {
+        match value {
+            Value::Object(sections) if key == "collectors" || key == "outputs" => {
+                sections.values_mut().for_each(without_nothing);
+            }
+            _ => without_nothing(value),
+        }
+    }
+}
+
+/// Makes every component, which also finds out what is wrong with its section; nothing connects.
+fn build(
+    settings: &Settings,
+    environment: &Environment,
+    catalog: &Catalog,
+    findings: &mut Findings,
+) -> Components {
     let variable = |name: &str| environment.exact(name).map(String::from);
     let context = settings.context(&variable);
-    for collector in settings.collectors.values() {
-        if let Some(entry) = catalog.collector(&collector.kind) {
-            (entry.build)(&collector.section, &context, problems);
-        }
+    let mut components = Components::default();
+    for (name, collector) in &settings.collectors {
+        let entry = catalog.collector(&collector.kind);
+        let made = entry.and_then(|entry| (entry.build)(&collector.section, &context, findings));
+        components
+            .collectors
+            .extend(made.map(|made| (name.clone(), made)));
     }
-    for OutputSettings { kind, section } in settings.outputs.values() {
-        if let Some(entry) = catalog.output(kind) {
-            (entry.build)(section, &context, problems);
-        }
+    for (name, output) in &settings.outputs {
+        let entry = catalog.output(&output.kind);
+        let made = entry.and_then(|entry| (entry.build)(&output.section, &context, findings));
+        components.outputs.extend(made.map(|made| (name.clone(), made)));
     }
+    let entry = catalog.wrapper(settings.wrapper.kind.name());
+    components.wrapper =
+        entry.and_then(|entry| (entry.build)(&settings.wrapper.section(), &context, findings));
+    components
 }
 
 impl Settings {
@@ -224,6 +274,7 @@ impl Settings {
             proc: &self.roots.proc,
             sys: &self.roots.sys,
             root: &self.roots.root,
+            release_interval: self.release_interval.0,
             variable,
         }
     }

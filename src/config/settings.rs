@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::component::output::Speaker;
 use crate::component::settings::Section;
@@ -150,6 +151,20 @@ impl Default for WrapperSettings {
             histogram_aggregates: vec![Max, Median, Avg, Count],
             histogram_percentiles: vec![0.95],
         }
+    }
+}
+
+impl WrapperSettings {
+    /// What the chosen wrapper reads itself; only `datadog` has settings.
+    pub(super) fn section(&self) -> Section {
+        let value = match self.kind {
+            WrapperKind::Datadog => json!({
+                "histogram_aggregates": self.histogram_aggregates,
+                "histogram_percentiles": self.histogram_percentiles,
+            }),
+            WrapperKind::Simple => Value::Null,
+        };
+        Section::new("wrapper", value)
     }
 }
 

@@ -11,11 +11,14 @@ use super::environment::Environment;
 use super::kinds::{Aggregate, Level, LogFormat, Sync, WrapperKind};
 use super::layers::Origin;
 use super::load::{Flags, Loaded, Refused, load_with};
-use crate::catalog::{Catalog, Context, Entry};
+use crate::catalog::{Catalog, Context, Entry, Findings};
 use crate::component::collector::Collector;
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::output::Output;
-use crate::component::settings::{Problems, Section};
+use crate::component::settings::Section;
+use crate::component::wrapper::Wrapper;
+use crate::model::point::Point;
+use crate::model::window::Window;
 use crate::support::quantity::{Size, Span};
 use crate::support::secret::Secret;
 
@@ -33,6 +36,9 @@ static HOST: Descriptor = descriptor("host", Role::Collector);
 static NGINX: Descriptor = descriptor("nginx", Role::Collector);
 static DATADOG: Descriptor = descriptor("datadog", Role::Output);
 
+static WRAPPER: Descriptor = descriptor("datadog", Role::Wrapper);
+static SIMPLE: Descriptor = descriptor("simple", Role::Wrapper);
+
 static CATALOG: Catalog = Catalog {
     collectors: &[
         Entry {
@@ -44,7 +50,16 @@ static CATALOG: Catalog = Catalog {
             build: host,
         },
     ],
-    wrappers: &[],
+    wrappers: &[
+        Entry {
+            descriptor: &WRAPPER,
+            build: wrapper,
+        },
+        Entry {
+            descriptor: &SIMPLE,
+            build: wrapper,
+        },
+    ],
     outputs: &[Entry {
         descriptor: &DATADOG,
         build: datadog,
@@ -58,8 +73,8 @@ struct Host {
     metrics: String,
 }
 
-fn host(section: &Section, _: &Context<'_>, problems: &mut Problems) -> Option<Box<dyn Collector>> {
-    section.read::<Host>(problems);
+fn host(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
+    section.read::<Host>(&mut findings.problems);
     None
 }
 
@@ -69,16 +84,26 @@ fn host(section: &Section, _: &Context<'_>, problems: &mut Problems) -> Option<B
 struct Datadog {
     api_key: Secret,
     #[serde(default)]
-    endpoint: String,
+    url: Option<String>,
     #[serde(default)]
     api_version: String,
     #[serde(default)]
     most: u32,
 }
 
-fn datadog(section: &Section, _: &Context<'_>, problems: &mut Problems) -> Option<Box<dyn Output>> {
-    section.read::<Datadog>(problems);
+fn datadog(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Output>> {
+    section.read::<Datadog>(&mut findings.problems);
     None
+}
+
+struct Nothing;
+
+impl Wrapper for Nothing {
+    fn wrap(&self, _: &Window, _: &mut Vec<Point>) {}
+}
+
+fn wrapper(_: &Section, _: &Context<'_>, _: &mut Findings) -> Option<Box<dyn Wrapper>> {
+    Some(Box::new(Nothing))
 }
 
 const NOWHERE: &str = "/nonexistent/tawny.yaml";
@@ -193,7 +218,7 @@ collectors:
   host: yes
 outputs:
   datadog:
-    endpoint: [x]
+    url: [x]
     api_version: v2
 log: {level: loud}
 ";
@@ -227,7 +252,7 @@ log: {level: loud}
              collectors, outputs, log, web, roots, redis, logs [tawny.yaml:1] (did you mean `listen`?)",
             "log.level: expected one of trace, debug, info, warn, error, off, found `loud` [tawny.yaml:25]",
             "outputs.datadog.api_key: is required, and missing [tawny.yaml:23]",
-            "outputs.datadog.endpoint: expected text, found a list [tawny.yaml:23]",
+            "outputs.datadog.url: expected text, found a list [tawny.yaml:23]",
             "stale_after: the variable NONE is not set; set it, or write `${NONE:-default}` [tawny.yaml:6]",
             "wrapper.histogram_aggregates[1]: unknown value `mean`; expected one of: max, min, avg, median, sum, \
              count [tawny.yaml:12] (did you mean `median`?)",
@@ -300,7 +325,7 @@ fn every_variable_of_chouette_works() {
     let settings = &loaded.settings;
     assert_eq!(
         settings.outputs["datadog"].section.value,
-        json!({"api_key": "0123456789", "endpoint": "http://intake/api", "api_version": "v1"})
+        json!({"api_key": "0123456789", "url": "http://intake/api", "api_version": "v1"})
     );
     assert_eq!(
         (settings.host.as_str(), settings.global_tags.len()),
@@ -454,13 +479,22 @@ fn a_file_that_cannot_be_read_is_a_problem_only_where_it_is_named() {
 
 #[test]
 fn no_text_shows_a_secret() {
-    let text = "outputs:\n  datadog: {api_key: hunter2, endpoint: [hunter2]}\nredis: {password: hunter2}\n";
+    let text = "outputs:\n  datadog: {api_key: hunter2, url: [hunter2]}\nredis: {password: hunter2}\n";
     let refused = from_file(text, &[]).unwrap_err();
     assert!(!format!("{refused:?}").contains("hunter2"));
     let loaded = from_variables(&[("API_KEY", "hunter2")]).unwrap();
     assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
     let wrong = from_file("redis: {password: 12345}\n", &[]).unwrap_err();
     assert!(!format!("{wrong:?}").contains("12345"));
+}
+
+#[test]
+fn a_key_with_nothing_behind_it_has_its_default() {
+    let text = "listen:\njournal:\n  bound:\nredis:\ncollectors:\n  nginx:\n    interval:\n    groups:\n";
+    let loaded = from_file(text, &[]).unwrap();
+    assert_eq!(loaded.settings.listen.to_string(), "0.0.0.0:9103");
+    assert_eq!(loaded.settings.journal.bound, Size::mebibytes(64));
+    assert_eq!(loaded.settings.collectors["nginx"].section.value, json!({}));
 }
 
 #[test]

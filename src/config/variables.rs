@@ -54,7 +54,7 @@ pub(super) static VARIABLES: [Variable; 37] = {
             Text,
         ),
         variable(&["API_KEY"], &["outputs", "datadog", "api_key"], Text),
-        variable(&["DATADOG_URL"], &["outputs", "datadog", "endpoint"], Text),
+        variable(&["DATADOG_URL"], &["outputs", "datadog", "url"], Text),
         variable(&["DATADOG_LOGS_URL"], &["logs", "datadog_url"], Text),
         variable(&["GLOBAL_TAGS"], &["global_tags"], List),
         variable(&["HOST"], &["host"], Text),
