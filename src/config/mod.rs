@@ -8,12 +8,14 @@
 //! * [`environment`]: the variables of this process, or of a test
 //! * [`layers`]: where each value came from
 //! * [`load`]: puts it all together
+//! * [`show`]: the settings as they may be shown
 
 pub mod environment;
 pub mod kinds;
 pub mod layers;
 pub mod load;
 pub mod settings;
+pub mod show;
 
 mod check;
 mod choose;
