@@ -91,7 +91,7 @@ mod tests {
     fn what_is_printed_reads_back() {
         let environment = Environment::from_iter([
             ("HOST", "edge: 1 # not a comment"),
-            ("GLOBAL_TAGS", r#"["a:b", "true", "1e3", "0x10", "", "é"]"#),
+            ("GLOBAL_TAGS", r#"["a:b", "true", "1e3", "0x10", " x", "é"]"#),
             ("COLLECTOR_PLUGINS", "[]"),
             ("REDIS_HOST", "10.0.0.1"),
             ("AGGREGATE_INTERVAL", "20"),
