@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::catalog::Catalog;
-use crate::component::descriptor::Descriptor;
+use crate::component::descriptor::{Descriptor, Role};
 
 /// The whole reference as Markdown.
 pub fn page(catalog: &Catalog) -> String {
@@ -15,6 +15,37 @@ pub fn page(catalog: &Catalog) -> String {
     page
 }
 
+/// The sample as it stands in a settings file, below the keys that lead to it.
+pub fn sample(descriptor: &Descriptor) -> String {
+    let sample = descriptor.sample.trim_end();
+    let place = match descriptor.role {
+        Role::Collector => "collectors:",
+        Role::Wrapper => "wrapper:",
+        Role::Output => "outputs:",
+    };
+    if sample.lines().any(|line| line.starts_with(place)) {
+        return sample.to_string();
+    }
+    let mut text = String::from(place);
+    let indent = match descriptor.role {
+        Role::Wrapper => "  ",
+        Role::Collector | Role::Output => {
+            text.push_str("\n  ");
+            text.push_str(descriptor.name);
+            text.push(':');
+            "    "
+        }
+    };
+    for line in sample.lines() {
+        text.push('\n');
+        if !line.is_empty() {
+            text.push_str(indent);
+            text.push_str(line);
+        }
+    }
+    text
+}
+
 /// One component: what it does, its sample settings, its metrics.
 pub fn section(descriptor: &Descriptor) -> String {
     let mut text = format!(
@@ -22,7 +53,7 @@ pub fn section(descriptor: &Descriptor) -> String {
         role = descriptor.role.name(),
         name = descriptor.name,
         summary = descriptor.summary,
-        sample = descriptor.sample.trim_end(),
+        sample = sample(descriptor),
     );
     if !descriptor.metrics.is_empty() {
         text.push_str("\n| Metric | Kind | Labels | Dotted name | Meaning |\n|---|---|---|---|---|\n");

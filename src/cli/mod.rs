@@ -109,7 +109,7 @@ fn loaded(environment: &Environment, flags: &Flags) -> Option<Loaded> {
     match load::load(environment, flags, &CATALOG) {
         Ok(loaded) => Some(loaded),
         Err(refused) => {
-            refused.warnings.iter().for_each(|warning| warn(warning));
+            refused.warnings.iter().for_each(warn);
             for problem in &refused.problems {
                 print::complaint(&problem.to_string());
             }

@@ -18,6 +18,7 @@ use crate::config::layers::{Layers, Origin, Origins};
 use crate::config::settings::Settings;
 use crate::config::variables::Setting;
 use crate::config::{check, choose, place, speaker, variables, words, yaml};
+use crate::support::root::Roots;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "/etc/tawny/tawny.yaml";
@@ -247,7 +248,12 @@ fn build(
     findings: &mut Findings,
 ) -> Components {
     let variable = |name: &str| environment.exact(name).map(String::from);
-    let context = settings.context(&variable);
+    let roots = &settings.roots;
+    let context = Context {
+        roots: &Roots::new(&roots.proc, &roots.sys, &roots.root),
+        release_interval: settings.release_interval.0,
+        variable: &variable,
+    };
     let mut components = Components::default();
     for (name, collector) in &settings.collectors {
         let entry = catalog.collector(&collector.kind);
@@ -265,17 +271,4 @@ fn build(
     components.wrapper =
         entry.and_then(|entry| (entry.build)(&settings.wrapper.section(), &context, findings));
     components
-}
-
-impl Settings {
-    /// What components may need beside their own sections.
-    pub fn context<'a>(&'a self, variable: &'a dyn Fn(&str) -> Option<String>) -> Context<'a> {
-        Context {
-            proc: &self.roots.proc,
-            sys: &self.roots.sys,
-            root: &self.roots.root,
-            release_interval: self.release_interval.0,
-            variable,
-        }
-    }
 }

@@ -21,11 +21,8 @@ fn mask(value: &mut Value, secret: bool) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, secret)),
-        Value::String(text) if secret => {
-            if !text.is_empty() && !text.starts_with("file:") {
-                *text = MASK.to_string();
-            }
-        }
+        Value::String(text) if secret && (text.is_empty() || text.starts_with("file:")) => {}
+        Value::String(text) if secret => *text = MASK.to_string(),
         Value::String(text) => {
             if let Some(shown) = without_user_info(text) {
                 *text = shown;
