@@ -32,8 +32,10 @@
 //! | 6 | [`catalog`]: the one list of every component |
 //! | 7 | [`config`]: files, environment and flags to checked settings |
 //! | 8 | [`runtime`]: start and stop, scheduler, HTTP server |
+//! | 9 | [`cli`]: the command line, the only place that prints |
 
 pub mod catalog;
+pub mod cli;
 pub mod collectors;
 pub mod component;
 pub mod config;

@@ -1,1 +1,169 @@
-//! The one list of every component.
+//! The one list of every component. From it follow `tawny list`, the reference, and the checks of the settings.
+//!
+//! A new component is one line here; a test compares the lines with the folders.
+//!
+//! * [`reference`]: the reference page, generated
+
+use std::time::Duration;
+
+use crate::collectors::host;
+use crate::component::collector::Collector;
+use crate::component::descriptor::Descriptor;
+use crate::component::output::Output;
+use crate::component::settings::{Problems, Section};
+use crate::component::wrapper::Wrapper;
+use crate::support::root::Roots;
+
+pub mod reference;
+
+/// What a component may need beside its own section.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Where the device's own files are.
+    pub roots: &'a Roots,
+    /// How often live points are sent.
+    pub release_interval: Duration,
+    /// The environment, for what every program reads there (`HTTPS_PROXY`).
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What making components found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What is wrong: nothing may be started.
+    pub problems: Problems,
+    /// What a person should know, though it works.
+    pub warnings: Problems,
+}
+
+/// A component and how it is made from its section. `None` where the section cannot be used; the reasons are then
+/// among the problems.
+pub struct Entry<T: ?Sized> {
+    /// What it says of itself.
+    pub descriptor: &'static Descriptor,
+    /// Makes it, and connects to nothing.
+    pub build: fn(&Section, &Context<'_>, &mut Findings) -> Option<Box<T>>,
+}
+
+/// Every component of a build.
+pub struct Catalog {
+    /// Polled.
+    pub collectors: &'static [Entry<dyn Collector>],
+    /// Which points a window becomes.
+    pub wrappers: &'static [Entry<dyn Wrapper>],
+    /// Destinations.
+    pub outputs: &'static [Entry<dyn Output>],
+}
+
+/// Every component of this program.
+pub static CATALOG: Catalog = Catalog {
+    collectors: &[Entry {
+        descriptor: &host::DESCRIPTOR,
+        build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
+    }],
+    wrappers: &[],
+    outputs: &[],
+};
+
+impl Catalog {
+    /// What every component says of itself: collectors, wrappers, outputs, each in the order of the list.
+    pub fn descriptors(&self) -> impl Iterator<Item = &'static Descriptor> {
+        let collectors = self.collectors.iter().map(|entry| entry.descriptor);
+        let wrappers = self.wrappers.iter().map(|entry| entry.descriptor);
+        let outputs = self.outputs.iter().map(|entry| entry.descriptor);
+        collectors.chain(wrappers).chain(outputs)
+    }
+
+    /// The collector of that name.
+    pub fn collector(&self, name: &str) -> Option<&'static Entry<dyn Collector>> {
+        self.collectors.iter().find(|entry| entry.descriptor.name == name)
+    }
+
+    /// The wrapper of that name.
+    pub fn wrapper(&self, name: &str) -> Option<&'static Entry<dyn Wrapper>> {
+        self.wrappers.iter().find(|entry| entry.descriptor.name == name)
+    }
+
+    /// The output of that name.
+    pub fn output(&self, name: &str) -> Option<&'static Entry<dyn Output>> {
+        self.outputs.iter().find(|entry| entry.descriptor.name == name)
+    }
+}
+
+fn boxed<T: Collector + 'static>(made: Option<T>) -> Option<Box<dyn Collector>> {
+    made.map(|made| Box::new(made) as Box<dyn Collector>)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::component::descriptor::Role;
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_component_in_the_folders_has_its_line() {
+        let mut files = Vec::new();
+        for folder in ["collectors", "wrappers", "outputs"] {
+            sources(
+                &Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder),
+                &mut files,
+            );
+        }
+        let described = files
+            .iter()
+            .filter(|file| {
+                let text = fs::read_to_string(file).unwrap();
+                text.contains("pub static DESCRIPTOR: Descriptor")
+            })
+            .count();
+        let listed: BTreeSet<_> = CATALOG
+            .descriptors()
+            .map(|descriptor| (descriptor.role, descriptor.name))
+            .collect();
+        assert!(described > 0);
+        assert_eq!(
+            listed.len(),
+            described,
+            "a component is missing in the catalog, or there twice: {listed:?}"
+        );
+        assert_eq!(CATALOG.descriptors().count(), described);
+    }
+
+    #[test]
+    fn every_component_stands_where_its_role_belongs() {
+        let roles = |descriptors: Vec<&Descriptor>, role| descriptors.iter().all(|one| one.role == role);
+        assert!(roles(
+            CATALOG.collectors.iter().map(|one| one.descriptor).collect(),
+            Role::Collector
+        ));
+        assert!(roles(
+            CATALOG.wrappers.iter().map(|one| one.descriptor).collect(),
+            Role::Wrapper
+        ));
+        assert!(roles(
+            CATALOG.outputs.iter().map(|one| one.descriptor).collect(),
+            Role::Output
+        ));
+        for one in CATALOG.descriptors() {
+            assert!(
+                one.summary.ends_with('.') && one.summary.lines().count() == 1,
+                "{}",
+                one.name
+            );
+        }
+    }
+}

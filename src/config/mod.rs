@@ -1,1 +1,30 @@
-//! Files, environment and flags become checked settings.
+//! Files, environment and flags to checked settings.
+//!
+//! Layers lie on top of each other: defaults, a YAML file, the environment, flags; later ones win. Each value remembers
+//! where it came from. Whatever is wrong is reported at once, and nothing is started then.
+//!
+//! * [`settings`]: the settings, one typed tree
+//! * [`kinds`]: kinds of values that they have
+//! * [`environment`]: the variables of this process, or of a test
+//! * [`layers`]: where each value came from
+//! * [`load`]: puts it all together
+//! * [`show`]: the settings as they may be shown
+
+pub mod environment;
+pub mod kinds;
+pub mod layers;
+pub mod load;
+pub mod settings;
+pub mod show;
+
+mod check;
+mod choose;
+mod expand;
+mod place;
+mod speaker;
+mod variables;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod tests;

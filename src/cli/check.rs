@@ -1,0 +1,325 @@
+//! Checks the settings, and on request tries everything that they name.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use tokio::time::timeout;
+
+use crate::cli::{End, block_on, log, print};
+use crate::component::collector::{CollectError, Collector};
+use crate::component::output::{Output, SendError};
+use crate::config::load::Loaded;
+use crate::config::settings::{RedisSettings, Settings};
+use crate::model::sample::Samples;
+
+/// The most that one try may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tried {
+    what: String,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Ok(String),
+    Failed(String),
+    /// Something before it failed, so nobody knows.
+    NotTried,
+}
+
+/// Says that the settings are fine, with warnings; with `connect` tries what they name, a line each.
+pub(super) fn check(loaded: Loaded, connect: bool) -> io::Result<End> {
+    loaded.warnings.iter().for_each(super::warn);
+    let file = loaded
+        .file
+        .as_ref()
+        .map_or("no file".to_string(), |file| file.display().to_string());
+    print::text(&format!(
+        "{:<7} {:<28} {}\n",
+        "ok",
+        "settings",
+        summary(&loaded.settings, &file)
+    ))?;
+    if !connect {
+        return Ok(End::Done);
+    }
+    log::start_quiet();
+    block_on(try_all(loaded))?
+}
+
+fn summary(settings: &Settings, file: &str) -> String {
+    let names = |names: Vec<&str>| match names.as_slice() {
+        [] => "nothing".to_string(),
+        names => names.join(", "),
+    };
+    let collectors = names(settings.collectors.keys().map(String::as_str).collect());
+    let outputs = names(settings.outputs.keys().map(String::as_str).collect());
+    format!(
+        "{file}; as host {}; collects {collectors}; delivers to {outputs}",
+        settings.host
+    )
+}
+
+async fn try_all(loaded: Loaded) -> io::Result<End> {
+    let mut end = End::Done;
+    let mut say = |tried: Vec<Tried>| -> io::Result<()> {
+        for one in tried {
+            if !matches!(one.outcome, Outcome::Ok(_)) {
+                end = End::Failed;
+            }
+            print::text(&line(&one))?;
+        }
+        Ok(())
+    };
+    for (name, output) in &loaded.components.outputs {
+        say(try_output(name, output.as_ref()).await)?;
+    }
+    if let Some(redis) = &loaded.settings.redis {
+        say(vec![try_redis(redis).await])?;
+    }
+    for (name, collector) in loaded.components.collectors {
+        let patience = loaded
+            .settings
+            .collectors
+            .get(&name)
+            .map_or(PATIENCE, |settings| settings.timeout.0);
+        say(vec![try_collector(&name, collector, patience).await])?;
+    }
+    Ok(end)
+}
+
+fn line(tried: &Tried) -> String {
+    let (word, text) = match &tried.outcome {
+        Outcome::Ok(text) => ("ok", text.as_str()),
+        Outcome::Failed(text) => ("failed", text.as_str()),
+        Outcome::NotTried => ("-", "not tried"),
+    };
+    format!("{word:<7} {:<28} {text}\n", tried.what)
+}
+
+/// The steps to a destination, in the order in which they are taken.
+const STEPS: [&str; 4] = ["proxy", "url", "tls", "key"];
+
+/// One request tells about every step: the one that failed, those before it, which went well, and those behind it.
+async fn try_output(name: &str, output: &dyn Output) -> Vec<Tried> {
+    let asked = timeout(PATIENCE, output.probe()).await;
+    let (failed, text) = match asked {
+        Ok(Ok(Some(_))) => (None, "accepted".to_string()),
+        Ok(Ok(None)) => (
+            None,
+            "nobody says no; the destination cannot tell without data".to_string(),
+        ),
+        Ok(Err(error)) => (Some(step_of(&error)), error.to_string()),
+        Err(_) => (Some(1), format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    let steps = STEPS.iter().enumerate().map(|(step, word)| Tried {
+        what: format!("outputs.{name} {word}"),
+        outcome: match failed {
+            Some(failed) if step == failed => Outcome::Failed(text.clone()),
+            Some(failed) if step > failed => Outcome::NotTried,
+            None if step == STEPS.len() - 1 => Outcome::Ok(text.clone()),
+            _ => Outcome::Ok(String::new()),
+        },
+    });
+    steps.collect()
+}
+
+/// Which step an error is about.
+fn step_of(error: &SendError) -> usize {
+    match error {
+        SendError::Retry { reason, .. } => {
+            let reason = reason.to_ascii_lowercase();
+            if reason.contains("proxy") {
+                0
+            } else if reason.contains("tls") || reason.contains("certificate") {
+                2
+            } else {
+                1
+            }
+        }
+        SendError::Misdirected { .. } => 1,
+        SendError::Unauthorized { .. } | SendError::Refused { .. } | SendError::TooLarge { .. } => 3,
+    }
+}
+
+async fn try_collector(name: &str, mut collector: Box<dyn Collector>, patience: Duration) -> Tried {
+    let mut samples = Samples::default();
+    let started = Instant::now();
+    let outcome = match timeout(patience, collector.collect(&mut samples)).await {
+        Ok(Ok(())) => {
+            let took = started.elapsed().as_millis();
+            Outcome::Ok(format!("{} samples in {took} ms", samples.len()))
+        }
+        // It is there, and has nothing to say yet.
+        Ok(Err(error @ CollectError::NoData { .. })) => Outcome::Ok(error.to_string()),
+        Ok(Err(error)) => Outcome::Failed(error.to_string()),
+        Err(_) => Outcome::Failed(format!("no answer within {} s", patience.as_secs_f64())),
+    };
+    Tried {
+        what: format!("collectors.{name}"),
+        outcome,
+    }
+}
+
+async fn try_redis(settings: &RedisSettings) -> Tried {
+    let outcome = match timeout(PATIENCE, ping(settings)).await {
+        Ok(Ok(())) => Outcome::Ok(format!("{}:{} answers", settings.host, settings.port)),
+        Ok(Err(reason)) => Outcome::Failed(format!("{}:{}: {reason}", settings.host, settings.port)),
+        Err(_) => Outcome::Failed(format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    Tried {
+        what: "redis".to_string(),
+        outcome,
+    }
+}
+
+async fn ping(settings: &RedisSettings) -> Result<(), String> {
+    let (host, port) = (settings.host.clone(), settings.port);
+    let address = match settings.tls {
+        true => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        },
+        false => ConnectionAddr::Tcp(host, port),
+    };
+    let mut login = RedisConnectionInfo::default().set_db(i64::from(settings.database));
+    if !settings.username.is_empty() {
+        login = login.set_username(&settings.username);
+    }
+    if !settings.password.is_empty() {
+        let password = settings.password.expose().map_err(|error| error.to_string())?;
+        login = login.set_password(password);
+    }
+    let said = |error: redis::RedisError| error.to_string();
+    let info = address
+        .into_connection_info()
+        .map_err(said)?
+        .set_redis_settings(login);
+    let client = redis::Client::open(info).map_err(said)?;
+    let mut connection = client.get_multiplexed_async_connection().await.map_err(said)?;
+    let _: String = redis::cmd("PING")
+        .query_async(&mut connection)
+        .await
+        .map_err(said)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::component::output::{Encoded, NameStyle, Sent, Series, SeriesName, Speaker, Traits};
+    use crate::model::labels::Labels;
+    use crate::model::point::PointKind;
+
+    struct Answering(Result<Option<Sent>, SendError>);
+
+    #[async_trait]
+    impl Output for Answering {
+        fn traits(&self) -> Traits {
+            Traits {
+                names: NameStyle::Dotted,
+                fresh_first: true,
+                repeat_harmless: true,
+                max_age: None,
+            }
+        }
+
+        fn name(&self, _: &str, _: &Labels, _: PointKind, _: u32, _: &Speaker) -> Option<SeriesName> {
+            None
+        }
+
+        fn keeps_historical(&self, _: &str) -> bool {
+            false
+        }
+
+        fn encode(&self, _: &[Series], _: &Speaker, _: u32) -> Encoded {
+            unreachable!("a check sends nothing")
+        }
+
+        async fn send(&self, _: Bytes) -> Result<Sent, SendError> {
+            unreachable!("a check sends nothing")
+        }
+
+        async fn probe(&self) -> Result<Option<Sent>, SendError> {
+            self.0.clone()
+        }
+    }
+
+    async fn words(answer: Result<Option<Sent>, SendError>) -> Vec<String> {
+        let tried = try_output("dd", &Answering(answer)).await;
+        tried
+            .iter()
+            .map(|one| line(one).split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn every_step_to_an_output_has_its_line() {
+        assert_eq!(
+            words(Ok(Some(Sent::default()))).await,
+            [
+                "ok outputs.dd proxy",
+                "ok outputs.dd url",
+                "ok outputs.dd tls",
+                "ok outputs.dd key accepted"
+            ]
+        );
+        let reason = "TLS with intake.test fails: unknown issuer".to_string();
+        assert_eq!(
+            words(Err(SendError::Retry { after: None, reason })).await,
+            [
+                "ok outputs.dd proxy",
+                "ok outputs.dd url",
+                "failed outputs.dd tls TLS with intake.test fails: unknown issuer",
+                "- outputs.dd key not tried",
+            ]
+        );
+        let reason = "status 403: Forbidden".to_string();
+        let refused = words(Err(SendError::Unauthorized { reason })).await;
+        assert_eq!(refused[3], "failed outputs.dd key status 403: Forbidden");
+    }
+
+    #[tokio::test]
+    async fn redis_is_asked_with_a_password_and_the_reason_is_told() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = RedisSettings {
+            host: "127.0.0.1".to_string(),
+            port: server.local_addr().unwrap().port(),
+            password: crate::support::secret::Secret::new("hunter2"),
+            ..RedisSettings::default()
+        };
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            // However many commands come at once, each is refused.
+            let mut heard = Vec::new();
+            let mut request = vec![0; 1024];
+            while let Ok(read @ 1..) = stream.read(&mut request).await {
+                heard.extend_from_slice(&request[..read]);
+                for _ in request[..read].split(|byte| *byte == b'*').skip(1) {
+                    let _ = stream.write_all(b"-WRONGPASS invalid password\r\n").await;
+                }
+            }
+            String::from_utf8_lossy(&heard).contains("hunter2")
+        });
+        let tried = try_redis(&settings).await;
+        assert!(served.await.unwrap(), "the password was sent");
+        let Outcome::Failed(text) = tried.outcome else {
+            panic!("{tried:?}")
+        };
+        assert!(
+            text.contains("WRONGPASS") || text.contains("authentication"),
+            "{text}"
+        );
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,268 @@
+//! Decides which collectors and outputs there are, and splits their sections into what is common and what is theirs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::catalog::Catalog;
+use crate::component::settings::{Problems, Section, did_you_mean};
+use crate::config::layers::{Layers, Origin};
+use crate::config::settings::{CollectorSettings, OutputSettings};
+use crate::config::variables::Setting;
+use crate::support::quantity::Span;
+
+/// Collectors of Chouette-IoT that come with a later release: naming them stops nothing.
+const LATER: [&str; 4] = ["tegrastats", "dramatiq", "k8s", "docker"];
+
+/// Settles the list of collectors in the tree: exactly the variable's, else the file's, else Chouette-IoT's empty one
+/// where global tags come from its variable, else `host`. Then lays the variables of those that are left over them.
+pub(super) fn collectors(
+    layers: &mut Layers,
+    plugins: Option<(String, Vec<String>)>,
+    settings: &[Setting],
+    warnings: &mut Problems,
+) {
+    let sections = layers.get(&["collectors"]).cloned();
+    let in_file: Vec<String> = match &sections {
+        None => Vec::new(),
+        Some(Value::Object(map)) => map.keys().cloned().collect(),
+        Some(Value::Null) => Vec::new(),
+        // Not a map: reported where it is read.
+        Some(_) => return,
+    };
+    let tagged = settings.iter().any(|setting| setting.path == ["global_tags"]);
+    let original = plugins.is_some();
+    let chosen = match plugins {
+        Some((variable, names)) => {
+            for name in in_file.iter().filter(|name| !names.contains(name)) {
+                warnings.add(
+                    format!("collectors.{name}"),
+                    format!("is left out, because {variable} does not name it"),
+                );
+            }
+            keep(layers, sections, &names, &Origin::Variable(variable));
+            names
+        }
+        None if sections.is_some() => in_file,
+        None if tagged => {
+            warnings.add_with_hint(
+                "GLOBAL_TAGS",
+                "without COLLECTOR_PLUGINS means that nothing is collected, as it did for Chouette-IoT",
+                "set COLLECTOR_PLUGINS='[\"host\"]' to collect",
+            );
+            keep(layers, None, &[], &Origin::Default);
+            Vec::new()
+        }
+        None => {
+            let names = vec!["host".to_string()];
+            keep(layers, None, &names, &Origin::Default);
+            names
+        }
+    };
+    for setting in settings {
+        if let ["collectors", name, ..] = setting.path
+            && chosen.iter().any(|chosen| chosen == name)
+        {
+            layers.set(setting.path, setting.value.clone(), setting.origin.clone());
+        }
+    }
+    host_as_original(layers, original);
+}
+
+/// Under the original's variables the host gives the original's metrics and no more, because a custom metric costs
+/// its users money.
+fn host_as_original(layers: &mut Layers, original: bool) {
+    let groups = layers.get(&["collectors", "host", "groups"]).cloned();
+    let origin = layers.origins.of("collectors.host.groups").clone();
+    let by_variable = groups.is_some() && matches!(origin, Origin::Variable(_));
+    if by_variable && groups == Some(json!([])) {
+        if let Some(Value::Object(collectors)) = layers.tree.get_mut("collectors") {
+            collectors.remove("host");
+        }
+        return;
+    }
+    let there = layers.get(&["collectors", "host"]).is_some();
+    if there && (original || by_variable) && layers.get(&["collectors", "host", "metrics"]).is_none() {
+        let found = Origin::Found("as Chouette-IoT, whose variables are used");
+        layers.set(&["collectors", "host", "metrics"], "original".into(), found);
+    }
+}
+
+/// Leaves just these sections, empty ones for those that are not there.
+fn keep(layers: &mut Layers, sections: Option<Value>, names: &[String], origin: &Origin) {
+    let mut sections = sections.unwrap_or(Value::Null);
+    layers.set(&["collectors"], Value::Object(Map::new()), origin.clone());
+    for name in names {
+        match sections.get_mut(name).map(Value::take) {
+            Some(section) => {
+                if let Some(Value::Object(map)) = layers.tree.get_mut("collectors") {
+                    map.insert(name.clone(), section);
+                }
+            }
+            None => layers.set(&["collectors", name], Value::Null, origin.clone()),
+        }
+    }
+}
+
+/// Lays the variables over the outputs. Without a key there is no Datadog, whatever else is set for it.
+pub(super) fn outputs(layers: &mut Layers, settings: &[Setting], warnings: &mut Problems) {
+    let key = ["outputs", "datadog", "api_key"];
+    let in_file = layers.get(&["outputs", "datadog"]).is_some();
+    if !in_file && !settings.iter().any(|setting| setting.path == key) {
+        return;
+    }
+    for setting in settings
+        .iter()
+        .filter(|setting| setting.path.first() == Some(&"outputs"))
+    {
+        layers.set(setting.path, setting.value.clone(), setting.origin.clone());
+    }
+    if layers.get(&key) == Some(&Value::String(String::new())) {
+        warnings.add(key.join("."), "is empty, so nothing is sent to Datadog");
+        if let Some(Value::Object(outputs)) = layers.tree.get_mut("outputs") {
+            outputs.remove("datadog");
+        }
+    }
+}
+
+/// What every collector has, beside what is its own.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Common {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    interval: Option<Span>,
+    timeout: Option<Span>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Typed {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// Reads the collectors' sections. One that comes with a later release is left out with a warning.
+pub(super) fn read_collectors(
+    tree: Option<Value>,
+    collect_interval: Span,
+    catalog: &Catalog,
+    problems: &mut Problems,
+    warnings: &mut Problems,
+) -> BTreeMap<String, CollectorSettings> {
+    let known: Vec<&str> = catalog
+        .collectors
+        .iter()
+        .map(|entry| entry.descriptor.name)
+        .collect();
+    let mut read = BTreeMap::new();
+    for (name, value) in sections("collectors", tree, problems) {
+        let path = format!("collectors.{name}");
+        let (common, own) = split(value, &["type", "interval", "timeout"]);
+        let Some(common) = Section::new(&path, common).read::<Common>(problems) else {
+            continue;
+        };
+        let kind = common.kind.unwrap_or_else(|| name.clone());
+        if !known.contains(&kind.as_str()) {
+            if LATER.contains(&kind.as_str()) {
+                warnings.add(
+                    path,
+                    format!("the collector `{kind}` comes with a later release; it is left out"),
+                );
+            } else {
+                unknown(path, "collector", &kind, &known, problems);
+            }
+            continue;
+        }
+        let interval = common.interval.unwrap_or(collect_interval);
+        let timeout = common
+            .timeout
+            .unwrap_or_else(|| CollectorSettings::default_timeout(interval));
+        let section = Section::new(path, own);
+        read.insert(
+            name,
+            CollectorSettings {
+                kind,
+                interval,
+                timeout,
+                section,
+            },
+        );
+    }
+    read
+}
+
+/// Reads the outputs' sections.
+pub(super) fn read_outputs(
+    tree: Option<Value>,
+    catalog: &Catalog,
+    problems: &mut Problems,
+) -> BTreeMap<String, OutputSettings> {
+    let known: Vec<&str> = catalog
+        .outputs
+        .iter()
+        .map(|entry| entry.descriptor.name)
+        .collect();
+    let mut read = BTreeMap::new();
+    for (name, value) in sections("outputs", tree, problems) {
+        let path = format!("outputs.{name}");
+        let (typed, own) = split(value, &["type"]);
+        let Some(typed) = Section::new(&path, typed).read::<Typed>(problems) else {
+            continue;
+        };
+        let kind = typed.kind.unwrap_or_else(|| name.clone());
+        if !known.contains(&kind.as_str()) {
+            unknown(path, "output", &kind, &known, problems);
+            continue;
+        }
+        let section = Section::new(path, own);
+        read.insert(name, OutputSettings { kind, section });
+    }
+    read
+}
+
+fn unknown(path: String, role: &str, kind: &str, known: &[&str], problems: &mut Problems) {
+    let message = format!("no such {role}; there are: {}", known.join(", "));
+    match did_you_mean(kind, known.iter().copied()) {
+        Some(hint) => problems.add_with_hint(path, message, hint),
+        None => problems.add(path, message),
+    }
+}
+
+fn sections(path: &str, tree: Option<Value>, problems: &mut Problems) -> Map<String, Value> {
+    match tree {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(map)) => {
+            let wrong: Vec<&String> = map
+                .iter()
+                .filter(|(_, value)| !value.is_null() && !value.is_object())
+                .map(|(name, _)| name)
+                .collect();
+            for name in wrong {
+                problems.add(
+                    format!("{path}.{name}"),
+                    "expected a map of its settings, or nothing",
+                );
+            }
+            map.into_iter()
+                .filter(|(_, value)| value.is_null() || value.is_object())
+                .collect()
+        }
+        Some(_) => {
+            problems.add(path, "expected a map from names to their settings");
+            Map::new()
+        }
+    }
+}
+
+/// The keys that are named, and the rest.
+fn split(section: Value, named: &[&str]) -> (Value, Value) {
+    let Value::Object(map) = section else {
+        return (Value::Null, Value::Null);
+    };
+    let (named, rest): (Map<_, _>, Map<_, _>) = map
+        .into_iter()
+        .partition(|(key, _)| named.contains(&key.as_str()));
+    (Value::Object(named), Value::Object(rest))
+}

@@ -1,0 +1,379 @@
+//! The settings: one typed tree, as the rest of the program reads it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::component::output::Speaker;
+use crate::component::settings::Section;
+use crate::config::kinds::{Aggregate, Level, Listen, LogFormat, Sync, WrapperKind};
+use crate::support::quantity::{Size, Span};
+use crate::support::secret::Secret;
+
+/// Everything that can be set. In a file the keys are the fields' names.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the metrics page is served; default `0.0.0.0:9103`. `:9103` means every address. Port 0 lets the system
+    /// choose one, which the log names.
+    pub listen: Listen,
+    /// The name under which this device speaks; default: `host:` among the global tags, else the machine's name.
+    /// Devices of one name overwrite each other, so set it where machines are cloned.
+    pub host: String,
+    /// Tags as `key:value` on everything that is sent; default none. They are added when it is sent, so a correction
+    /// also corrects what still waits.
+    pub global_tags: Vec<String>,
+    /// The length of a window, in whole seconds; default `10s`, from `1s` to `1h`. Longer ones cost less to send.
+    pub interval: Span,
+    /// How long a window waits for late samples after its end; default `2s`, `0s` is allowed.
+    pub grace: Span,
+    /// How often a collector runs that has no interval of its own; default `30s`, at least `1s`.
+    pub collect_interval: Span,
+    /// How often live points are sent; default `60s`, at least `1s`. A backlog is not held to it.
+    pub release_interval: Span,
+    /// The most points in one request, below the destination's own limits; default 10000, at least 1.
+    pub bulk_size: u32,
+    /// How long a gauge stays on the page without a new value; default `5m`, at least `1s`.
+    pub stale_after: Span,
+    /// How long stopping may take, the last send included; default `10s`, at least `1s`. Keep it below what the
+    /// orchestrator grants.
+    pub shutdown_timeout: Span,
+    /// Whether the agent's own metrics are also sent, not only shown; default true.
+    pub send_self_metrics: bool,
+    /// How many series there may be.
+    pub limits: Limits,
+    /// Which points a window becomes.
+    pub wrapper: WrapperSettings,
+    /// The store-and-forward log.
+    pub journal: JournalSettings,
+    /// What is collected, by name. Without this key and without Chouette-IoT's variables: `host`.
+    #[serde(deserialize_with = "read_apart")]
+    pub collectors: BTreeMap<String, CollectorSettings>,
+    /// Where points go, by name. None: nothing is journalled.
+    #[serde(deserialize_with = "read_apart")]
+    pub outputs: BTreeMap<String, OutputSettings>,
+    /// What the agent says of itself.
+    pub log: LogSettings,
+    /// The metrics page.
+    pub web: WebSettings,
+    /// Where the device's own files are seen; a container that reports on its host mounts them elsewhere.
+    pub roots: RootSettings,
+    /// The Redis of the applications; only `tawny check --connect` uses it in this release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSettings>,
+    /// Log forwarding, which comes with a later release; read so that a Chouette-IoT set-up starts as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsSettings>,
+}
+
+impl Settings {
+    /// Who is speaking.
+    pub fn speaker(&self) -> Speaker {
+        let host_tag = format!("host:{}", self.host);
+        let tags = self.global_tags.iter().filter(|tag| **tag != host_tag);
+        Speaker {
+            host: self.host.clone(),
+            tags: tags.cloned().collect(),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            host: String::new(),
+            global_tags: Vec::new(),
+            interval: Span::seconds(10),
+            grace: Span::seconds(2),
+            collect_interval: Span::seconds(30),
+            release_interval: Span::seconds(60),
+            bulk_size: 10_000,
+            stale_after: Span::seconds(300),
+            shutdown_timeout: Span::seconds(10),
+            send_self_metrics: true,
+            limits: Limits::default(),
+            wrapper: WrapperSettings::default(),
+            journal: JournalSettings::default(),
+            collectors: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            log: LogSettings::default(),
+            web: WebSettings::default(),
+            roots: RootSettings::default(),
+            redis: None,
+            logs: None,
+        }
+    }
+}
+
+/// How many series the registry takes. What is refused is counted, and the log names who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Series in total; default 100000, at least 1.
+    pub series: u32,
+    /// Series from one collector or feed; default 90000, so that one that explodes leaves room for others;
+    /// at least 1. More than `series` has no effect.
+    pub series_per_origin: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            series: 100_000,
+            series_per_origin: 90_000,
+        }
+    }
+}
+
+/// Which points a window becomes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WrapperSettings {
+    /// `datadog` (default) or `simple`.
+    #[serde(rename = "type")]
+    pub kind: WrapperKind,
+    /// What `datadog` makes of a histogram; default `max`, `median`, `avg`, `count`. An empty list makes none.
+    pub histogram_aggregates: Vec<Aggregate>,
+    /// Which percentiles `datadog` makes of a histogram, each above 0 and below 1; default 0.95.
+    pub histogram_percentiles: Vec<f64>,
+}
+
+impl Default for WrapperSettings {
+    fn default() -> Self {
+        use Aggregate::{Avg, Count, Max, Median};
+        Self {
+            kind: WrapperKind::default(),
+            histogram_aggregates: vec![Max, Median, Avg, Count],
+            histogram_percentiles: vec![0.95],
+        }
+    }
+}
+
+impl WrapperSettings {
+    /// What the chosen wrapper reads itself; only `datadog` has settings.
+    pub(super) fn section(&self) -> Section {
+        let value = match self.kind {
+            WrapperKind::Datadog => json!({
+                "histogram_aggregates": self.histogram_aggregates,
+                "histogram_percentiles": self.histogram_percentiles,
+            }),
+            WrapperKind::Simple => Value::Null,
+        };
+        Section::new("wrapper", value)
+    }
+}
+
+/// The store-and-forward log.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalSettings {
+    /// Its folder; default: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/tawny`, else `/var/lib/tawny` where that can be
+    /// written, else `~/.local/state/tawny`. One process only may use it.
+    pub directory: PathBuf,
+    /// The most bytes on the medium, all files; default `64MiB`, at least `1MiB`. Then the oldest blocks go.
+    pub bound: Size,
+    /// When it reaches the medium: after every `batch` (default), or at most so often (`30s`, `5m`), which spares
+    /// flash and risks that much at a power failure. A kill of the process loses nothing either way.
+    pub sync: Sync,
+    /// How long things wait for an output at most.
+    pub time_to_live: TimeToLive,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            bound: Size::mebibytes(64),
+            sync: Sync::Batch,
+            time_to_live: TimeToLive::default(),
+        }
+    }
+}
+
+/// How long things wait for an output before they are dropped, and counted, as too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeToLive {
+    /// Of points; default `4h`, longer than a window and its grace.
+    pub points: Span,
+    /// Of log records; default `18h`, at least `1s`.
+    pub logs: Span,
+}
+
+impl Default for TimeToLive {
+    fn default() -> Self {
+        Self {
+            points: Span::seconds(14_400),
+            logs: Span::seconds(64_800),
+        }
+    }
+}
+
+/// One collector. In a file, its keys and those of its own section stand side by side.
+#[derive(Clone, Debug)]
+pub struct CollectorSettings {
+    /// Which collector it is; its name unless `type` says otherwise.
+    pub kind: String,
+    /// How often it runs; default [`Settings::collect_interval`], at least `1s`.
+    pub interval: Span,
+    /// How long one run may take; default `10s`, or the interval where that is shorter. Never longer than it.
+    pub timeout: Span,
+    /// What it reads itself.
+    pub section: Section,
+}
+
+/// One output. In a file, `type` and its own section stand side by side.
+#[derive(Clone)]
+pub struct OutputSettings {
+    /// Which output it is; its name unless `type` says otherwise.
+    pub kind: String,
+    /// What it reads itself.
+    pub section: Section,
+}
+
+/// Shows no content, which may hold keys.
+impl fmt::Debug for OutputSettings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("OutputSettings")
+            .field("kind", &self.kind)
+            .field("path", &self.section.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the agent says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// The least that is said: `trace`, `debug`, `info` (default), `warn`, `error`, `off`; Python's names work too.
+    pub level: Level,
+    /// `text` on stderr (default), or `json`: one object a line on stdout.
+    pub format: LogFormat,
+}
+
+/// The metrics page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebSettings {
+    /// Whether OpenMetrics pages carry `_created` lines; default false, as they nearly double the page.
+    pub created_lines: bool,
+}
+
+/// Where the device's own files are seen.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RootSettings {
+    /// Where `/proc` of the device is; default `/proc` (HOST_PROC).
+    pub proc: PathBuf,
+    /// Where `/sys` of the device is; default `/sys` (HOST_SYS).
+    pub sys: PathBuf,
+    /// Where `/` of the device is; default `/` (HOST_ROOT).
+    pub root: PathBuf,
+}
+
+impl Default for RootSettings {
+    fn default() -> Self {
+        Self {
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            root: "/".into(),
+        }
+    }
+}
+
+/// The Redis of the applications.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSettings {
+    /// Its name or address; default `redis`.
+    pub host: String,
+    /// Its port; default 6379, never 0.
+    pub port: u16,
+    /// The number of its database; default 0.
+    pub database: u16,
+    /// Whether it speaks TLS; default false.
+    pub tls: bool,
+    /// The user; default none.
+    pub username: String,
+    /// The password, or `file:PATH`; default none.
+    pub password: Secret,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            host: "redis".to_string(),
+            port: 6379,
+            database: 0,
+            tls: false,
+            username: String::new(),
+            password: Secret::new(""),
+        }
+    }
+}
+
+/// Log forwarding.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogsSettings {
+    /// Where Datadog takes logs; default `https://http-intake.logs.datadoghq.com`.
+    pub datadog_url: String,
+}
+
+impl Default for LogsSettings {
+    fn default() -> Self {
+        Self {
+            datadog_url: "https://http-intake.logs.datadoghq.com".to_string(),
+        }
+    }
+}
+
+impl CollectorSettings {
+    /// How long one run may take where nothing else is said.
+    pub(super) fn default_timeout(interval: Span) -> Span {
+        Span(interval.0.min(Duration::from_secs(10)))
+    }
+}
+
+/// The key is known, and its content is read on its own: it depends on what the catalog holds.
+fn read_apart<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default,
+{
+    serde::de::IgnoredAny::deserialize(deserializer)?;
+    Ok(T::default())
+}
+
+impl Serialize for CollectorSettings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let own = self.section.value.as_object();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &self.kind)?;
+        map.serialize_entry("interval", &self.interval)?;
+        map.serialize_entry("timeout", &self.timeout)?;
+        for (key, value) in own.into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for OutputSettings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let own = self.section.value.as_object();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &self.kind)?;
+        for (key, value) in own.into_iter().flatten() {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
