@@ -140,7 +140,7 @@ impl OriginState {
 
     /// How many new series were refused since the log said so last; `None` where there is nothing to say, or the last
     /// word is less than a minute old.
-    pub(super) fn to_report(&mut self, now: Beat) -> Option<u64> {
+    pub(super) fn report(&mut self, now: Beat) -> Option<u64> {
         let refused =
             self.refused[RecordError::SeriesLimit as usize] + self.refused[RecordError::OriginLimit as usize];
         let news = refused - self.reported.refused;
@@ -169,14 +169,14 @@ mod tests {
     #[test]
     fn the_log_speaks_once_a_minute_and_only_of_news() {
         let mut origin = OriginState::new("x");
-        assert_eq!(origin.to_report(0), None);
+        assert_eq!(origin.report(0), None);
         origin.refuse(RecordError::NotFinite, 5);
-        assert_eq!(origin.to_report(0), None);
+        assert_eq!(origin.report(0), None);
         origin.refuse(RecordError::SeriesLimit, 3);
-        assert_eq!(origin.to_report(0), Some(3));
+        assert_eq!(origin.report(0), Some(3));
         origin.refuse(RecordError::OriginLimit, 2);
-        assert_eq!(origin.to_report(59), None);
-        assert_eq!(origin.to_report(60), Some(2));
-        assert_eq!(origin.to_report(200), None);
+        assert_eq!(origin.report(59), None);
+        assert_eq!(origin.report(60), Some(2));
+        assert_eq!(origin.report(200), None);
     }
 }

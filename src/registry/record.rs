@@ -37,12 +37,15 @@ impl Table {
             labels: sample.labels,
             hash,
         };
+        let fresh = time.millis() >= now.millis().saturating_sub(self.stale_millis);
         let slot = match self.find(&of) {
             Some(slot) => slot,
-            None => self.insert(origin, &of, now)?,
+            None => {
+                let touched = if fresh { time.min(now) } else { now };
+                self.insert(origin, &of, now, self.watch.beat(touched))?
+            }
         };
         self.origins[usize::from(origin.0)].samples += 1;
-        let fresh = time.millis() >= now.millis().saturating_sub(self.stale_millis);
         self.backlog += u64::from(!fresh);
         match self.take(slot, &sample.value, time, fresh, now) {
             Share::Nothing => {}

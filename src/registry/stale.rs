@@ -45,7 +45,7 @@ impl Registry {
             let now = table.watch.beat(self.clock.now());
             let origins = table.origins.iter_mut().enumerate();
             let report = |(number, origin): (usize, &mut crate::registry::limits::OriginState)| {
-                let refused = origin.to_report(now)?;
+                let refused = origin.report(now)?;
                 Some((Origin(number as u16), origin.name.clone(), refused))
             };
             origins.filter_map(report).collect()

@@ -104,7 +104,7 @@ impl Table {
         self.index.find(spread(hash), same).copied()
     }
 
-    /// Adds a series and returns where it stands.
+    /// Adds a series that was `touched` then and returns where it stands.
     ///
     /// # Errors
     /// Where a limit is reached and nothing idle can make room.
@@ -113,6 +113,7 @@ impl Table {
         origin: Origin,
         of: &Identity<'_>,
         now: Timestamp,
+        touched: Beat,
     ) -> Result<u32, RecordError> {
         self.make_room(origin, self.watch.beat(now))?;
         let family = self
@@ -129,7 +130,7 @@ impl Table {
             places: [Place::default(); 2],
             hash: of.hash,
             family,
-            touched: self.watch.beat(now),
+            touched,
             pins: 0,
             origin,
             pairs: u8::try_from(of.labels.len()).unwrap_or(u8::MAX),

@@ -7,3 +7,5 @@
 pub mod aggregation;
 pub mod datadog;
 pub mod simple;
+
+pub use aggregation::{Aggregation, DEFAULT_PERCENTILES};
