@@ -76,10 +76,19 @@ impl Naive {
             let Some((held, reading)) = before else {
                 return;
             };
-            value = if number < reading { number } else { number - reading };
+            value = if number < reading {
+                number
+            } else {
+                number - reading
+            };
             seconds = (time - held) as f64 / 1000.0;
         }
-        let raw = self.open.entry(time / 10_000 * 10).or_default().entry(key).or_default();
+        let raw = self
+            .open
+            .entry(time / 10_000 * 10)
+            .or_default()
+            .entry(key)
+            .or_default();
         raw.seconds += seconds;
         raw.values.push((time, value));
         raw.members.insert(number.to_string());
@@ -99,7 +108,14 @@ fn points(start: i64, (kind, label): Key, raw: &Raw) -> Vec<String> {
     let values: Vec<f64> = raw.values.iter().map(|(_, value)| *value).collect();
     let sum: f64 = values.iter().sum();
     let line = |suffix: &str, kind_of_point: &str, interval: u32, value: f64| {
-        line(start, &format!("{}{suffix}", KINDS[kind]), label, kind_of_point, interval, value)
+        line(
+            start,
+            &format!("{}{suffix}", KINDS[kind]),
+            label,
+            kind_of_point,
+            interval,
+            value,
+        )
     };
     match KINDS[kind] {
         "gauge" => {
@@ -167,7 +183,9 @@ impl Agent {
             value,
             time: Timestamp::from_millis(NOW * 1000 + time),
         };
-        self.registry.record(self.registry.origin("app"), &sample).unwrap();
+        self.registry
+            .record(self.registry.origin("app"), &sample)
+            .unwrap();
     }
 
     fn close(&mut self, until: i64) {
@@ -178,7 +196,14 @@ impl Agent {
         self.points.extend(points.into_iter().map(|point| {
             let name = point.prometheus_name();
             let label = point.labels.get("n").unwrap().parse().unwrap();
-            line(point.time - NOW, &name, label, point.kind.name(), point.interval, point.value)
+            line(
+                point.time - NOW,
+                &name,
+                label,
+                point.kind.name(),
+                point.interval,
+                point.value,
+            )
         }));
     }
 }

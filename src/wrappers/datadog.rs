@@ -7,7 +7,9 @@ use crate::component::wrapper::Wrapper;
 use crate::model::distribution::Distribution;
 use crate::model::point::{Point, PointKind};
 use crate::model::window::{Aggregate, Window, WindowSeries};
-use crate::wrappers::aggregation::{Aggregation, percentile_name};
+use crate::wrappers::datadog::aggregation::{Aggregation, percentile_name};
+
+pub mod aggregation;
 
 /// What the wrapper says of itself.
 pub static DESCRIPTOR: Descriptor = Descriptor {
