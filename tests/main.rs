@@ -16,6 +16,7 @@
 )]
 mod support;
 
+mod aggregation;
 mod cases;
 mod exposition;
 mod layers;
