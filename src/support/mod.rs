@@ -5,9 +5,17 @@
 //! * [`quantity`]: durations and sizes as text
 //! * [`root`]: `/proc`, `/sys` and `/` of the device, movable
 //! * [`secret`]: values that no log, page or error shows
+//! * [`http`]: the HTTP client
+//! * [`proxy`]: the proxies that it goes through
+//! * [`trust`]: the certificates that it trusts
+//! * [`url`]: how URLs are shown
 
+pub mod http;
+pub mod proxy;
 pub mod quantity;
 pub mod root;
 pub mod secret;
 pub mod shutdown;
 pub mod time;
+pub mod trust;
+pub mod url;
