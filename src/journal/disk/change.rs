@@ -1,0 +1,133 @@
+//! The record that says what became of items: of settlements, eviction, expiry and damage alike.
+
+use crate::component::journal::ItemSet;
+use crate::journal::wire::{Reader, put_bytes, put_len, put_u64};
+
+/// Totals of one output for one kind, as in a [`Balance`](crate::component::journal::Balance), by reason's number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) delivered: u64,
+    pub(super) dropped: [u64; 4],
+}
+
+impl Totals {
+    pub(super) fn sum(&self) -> u64 {
+        self.dropped.iter().fold(self.delivered, |sum, count| sum.saturating_add(*count))
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        put_u64(out, self.delivered);
+        self.dropped.iter().for_each(|count| put_u64(out, *count));
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let delivered = reader.u64()?;
+        let mut dropped = [0; 4];
+        for count in &mut dropped {
+            *count = reader.u64()?;
+        }
+        Some(Self { delivered, dropped })
+    }
+}
+
+/// What happened to blocks at one output, and what its totals are after it. Totals are absolute: a record that was lost
+/// before this one leaves no trace in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The output's slot.
+    pub(super) slot: usize,
+    /// No block below this number waits for the output.
+    pub(super) cursor: u64,
+    /// Blocks that are settled, ascending.
+    pub(super) whole: Vec<u64>,
+    /// Blocks of which some items are settled now, ascending by number.
+    pub(super) partial: Vec<(u64, ItemSet)>,
+    /// The totals by kind, where they changed.
+    pub(super) totals: Vec<(usize, Totals)>,
+}
+
+/// Writes ascending numbers as runs.
+pub(super) fn put_runs(numbers: &[u64], out: &mut Vec<u8>) {
+    let runs: Vec<&[u64]> = numbers.chunk_by(|left, right| left + 1 == *right).collect();
+    put_len(out, runs.len());
+    let mut before = 0;
+    for run in runs {
+        put_u64(out, run[0] - before);
+        put_len(out, run.len() - 1);
+        before = run[0] + run.len() as u64 - 1;
+    }
+}
+
+/// Reads what [`put_runs`] wrote, as first and last numbers.
+pub(super) fn take_runs(reader: &mut Reader<'_>) -> Option<Vec<(u64, u64)>> {
+    let mut before = 0u64;
+    (0..reader.len(reader.rest().len())?)
+        .map(|_| {
+            let first = before.checked_add(reader.u64()?)?;
+            before = first.checked_add(reader.u64()?)?;
+            Some((first, before))
+        })
+        .collect()
+}
+
+/// Writes sets of items by block.
+pub(super) fn put_sets<'a>(count: usize, sets: impl Iterator<Item = (u64, &'a ItemSet)>, out: &mut Vec<u8>) {
+    put_len(out, count);
+    for (id, set) in sets {
+        put_u64(out, id);
+        put_bytes(out, set.as_bytes());
+    }
+}
+
+/// Reads what [`put_sets`] wrote.
+pub(super) fn take_sets(reader: &mut Reader<'_>) -> Option<Vec<(u64, ItemSet)>> {
+    (0..reader.len(reader.rest().len())?)
+        .map(|_| Some((reader.u64()?, ItemSet::from_bytes(reader.counted()?))))
+        .collect()
+}
+
+/// A change as it was read: blocks as runs, for nobody knows how many of them there are.
+#[derive(Clone, Debug)]
+pub(super) struct ReadChange {
+    pub(super) slot: usize,
+    pub(super) cursor: u64,
+    pub(super) whole: Vec<(u64, u64)>,
+    pub(super) partial: Vec<(u64, ItemSet)>,
+    pub(super) totals: Vec<(usize, Totals)>,
+}
+
+/// The payload of a record of changes.
+pub(super) fn write_changes(changes: &[Change]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_len(&mut out, changes.len());
+    for change in changes {
+        put_len(&mut out, change.slot);
+        put_u64(&mut out, change.cursor);
+        put_runs(&change.whole, &mut out);
+        put_sets(change.partial.len(), change.partial.iter().map(|(id, set)| (*id, set)), &mut out);
+        put_len(&mut out, change.totals.len());
+        for (kind, totals) in &change.totals {
+            put_len(&mut out, *kind);
+            totals.write(&mut out);
+        }
+    }
+    out
+}
+
+/// Reads such a payload; `None` if it is not one.
+pub(super) fn read_changes(payload: &[u8]) -> Option<Vec<ReadChange>> {
+    let mut reader = Reader::new(payload);
+    (0..reader.len(64)?)
+        .map(|_| {
+            Some(ReadChange {
+                slot: reader.len(63)?,
+                cursor: reader.u64()?,
+                whole: take_runs(&mut reader)?,
+                partial: take_sets(&mut reader)?,
+                totals: (0..reader.len(4)?)
+                    .map(|_| Some((reader.len(3)?, Totals::read(&mut reader)?)))
+                    .collect::<Option<_>>()?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,92 @@
+//! Reading segments that somebody else may be writing.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::component::journal::OutputId;
+use crate::journal::disk::medium::{Folder, Medium};
+use crate::journal::disk::operations::depth;
+use crate::journal::disk::record::{Found, read_block, scan};
+use crate::journal::disk::replay::replay;
+use crate::journal::disk::state::kind_index;
+use crate::journal::inspect::{OutputSummary, Summary};
+use crate::model::block::{Block, BlockKind};
+use crate::model::time::{ClockStamp, Timestamp};
+
+/// Walks over all good blocks in order of age until `each` answers `false`. Counts good records, damaged places and
+/// torn ends.
+pub(in crate::journal) fn blocks(
+    directory: &Path,
+    mut progress: impl FnMut(u64, u64),
+    mut each: impl FnMut(Block) -> bool,
+) -> io::Result<(u64, u64, u64)> {
+    let folder = Folder::at(directory);
+    let segments = folder.segments()?;
+    let mut sizes = Vec::new();
+    for segment in segments {
+        // What is gone was settled meanwhile.
+        sizes.extend(folder.length(segment).ok().map(|length| (segment, length)));
+    }
+    let all = sizes.iter().map(|(_, length)| length).sum();
+    let (mut done, mut counts, mut go_on) = (0, (0, 0, 0), true);
+    for (segment, length) in sizes {
+        if !go_on {
+            break;
+        }
+        let bytes = match folder.read(segment) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        scan(segment, &bytes, |offset, found| match found {
+            Found::Block { length, .. } => {
+                counts.0 += 1;
+                if go_on && let Some(described) = read_block(segment, offset as u64, &bytes[offset..offset + length]) {
+                    go_on = each(described.block);
+                }
+                progress(done + offset as u64, all);
+            }
+            Found::Record { .. } => counts.0 += 1,
+            Found::Spoilt { .. } | Found::Damaged => counts.1 += 1,
+            Found::Torn => counts.2 += 1,
+        });
+        done += length;
+        progress(done, all);
+    }
+    Ok(counts)
+}
+
+/// See [`inspect::summary`](crate::journal::inspect::summary).
+pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Result<Summary> {
+    let (mut state, _) = replay(&Folder::at(directory))?;
+    state.release_all();
+    let outputs = state.slots().filter_map(|slot| {
+        let output = OutputId(state.account(slot)?.name.clone());
+        Some(OutputSummary {
+            depth: depth(&state, &output, BlockKind::Points, now),
+            balance: state.balance(slot, kind_index(BlockKind::Points)),
+            output,
+        })
+    });
+    let mut summary = Summary {
+        segments: state.segments.len() as u64,
+        bytes: state.segments.values().map(|segment| segment.length).sum(),
+        outputs: outputs.collect(),
+        ..Summary::default()
+    };
+    let each = |block: Block| {
+        if block.kind == BlockKind::Points {
+            summary.blocks += 1;
+            summary.points += u64::from(block.items);
+            summary.payload_bytes += block.payload.len() as u64;
+            let (oldest, newest) = (Timestamp::from_seconds(block.oldest), Timestamp::from_seconds(block.newest));
+            summary.oldest = Some(summary.oldest.map_or(oldest, |known| known.min(oldest)));
+            summary.newest = summary.newest.max(Some(newest));
+        }
+        true
+    };
+    blocks(directory, |_, _| {}, each)?;
+    Ok(summary)
+}
