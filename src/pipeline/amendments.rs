@@ -69,7 +69,11 @@ mod tests {
         assert_eq!(given, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         for interval in [1, 2] {
             let start = 60 + i64::from(interval);
-            assert_eq!(numbers.next(start, interval, true), Some(0), "a window itself always has room");
+            assert_eq!(
+                numbers.next(start, interval, true),
+                Some(0),
+                "a window itself always has room"
+            );
             numbers.closed(start, 0, NOW);
             assert_eq!(numbers.next(start, interval, true), None);
         }
@@ -80,7 +84,10 @@ mod tests {
         let mut numbers = Amendments::default();
         numbers.closed(50, 5, NOW);
         numbers.learn(BTreeMap::from([(40, 3), (50, 2)]), NOW);
-        assert_eq!((numbers.next(40, 10, true), numbers.next(50, 10, true)), (Some(4), Some(6)));
+        assert_eq!(
+            (numbers.next(40, 10, true), numbers.next(50, 10, true)),
+            (Some(4), Some(6))
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Verdict {
         match self {
             Self::Believed => None,
             Self::Unexamined => Some("it was not compared with the journal yet"),
-            Self::Held => Some("it leapt forward by more than 10 minutes and has not stood for 10 minutes yet"),
+            Self::Held => {
+                Some("it leapt forward by more than 10 minutes and has not stood for 10 minutes yet")
+            }
             Self::BeforeBuild => Some("it shows a time before this program was built"),
             Self::BeforeJournal => Some("it shows a time before that of the newest journalled item"),
             Self::Refuted => Some("the date in a destination's answer is more than 10 minutes away"),

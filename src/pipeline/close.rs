@@ -9,13 +9,13 @@ use tracing::{error, info, warn};
 
 use crate::component::journal::{Journal, JournalError};
 use crate::component::wrapper::Wrapper;
-use crate::pipeline::codec as points;
 use crate::model::block::{Block, BlockKind};
 use crate::model::point::Point;
 use crate::model::time::{ClockStamp, Timestamp};
 use crate::model::window::Window;
 use crate::pipeline::amendments::{Amendments, REMEMBERED};
 use crate::pipeline::clock::Timekeeper;
+use crate::pipeline::codec as points;
 use crate::registry::board::Board;
 use crate::support::shutdown::Shutdown;
 

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::component::journal::{
-    Appended, Balance, Depth, DropReason, Entry, EntryId, ItemSet, Journal, JournalError, JournalStatus, OutputId,
-    ReadRequest, Settlement, shift_of,
+    Appended, Balance, Depth, DropReason, Entry, EntryId, ItemSet, Journal, JournalError, JournalStatus,
+    OutputId, ReadRequest, Settlement, shift_of,
 };
-use crate::component::output::{Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits};
+use crate::component::output::{
+    Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
+};
 use crate::component::wrapper::Wrapper;
 use crate::model::block::{Block, BlockKind};
 use crate::model::labels::Labels;
@@ -111,7 +113,13 @@ impl MemoryJournal {
         let balance = self.account();
         let dropped = |reason| balance.dropped.get(&reason).copied().unwrap_or(0);
         let (old, refused) = (dropped(DropReason::TooOld), dropped(DropReason::Refused));
-        (balance.wrapped, balance.delivered, balance.pending(), old, refused)
+        (
+            balance.wrapped,
+            balance.delivered,
+            balance.pending(),
+            old,
+            refused,
+        )
     }
 }
 
@@ -188,7 +196,11 @@ impl Journal for MemoryJournal {
             };
             let after = settlement.settled.as_ref().map_or(block.items, ItemSet::len);
             let newly = settlement.delivered + settlement.dropped.values().sum::<u64>();
-            assert_eq!(u64::from(after - settled.len()), newly, "every newly settled item is accounted for");
+            assert_eq!(
+                u64::from(after - settled.len()),
+                newly,
+                "every newly settled item is accounted for"
+            );
             match &settlement.settled {
                 Some(set) => *settled = set.clone(),
                 None => {
@@ -353,7 +365,11 @@ impl ScriptedOutput {
 
     /// Points and outcome of each request.
     pub(crate) fn requests(&self) -> Vec<(usize, bool)> {
-        self.intake().requests.iter().map(|(_, points, taken)| (*points, *taken)).collect()
+        self.intake()
+            .requests
+            .iter()
+            .map(|(_, points, taken)| (*points, *taken))
+            .collect()
     }
 
     pub(crate) fn times(&self) -> Vec<Duration> {
@@ -368,7 +384,9 @@ impl ScriptedOutput {
 pub(crate) fn dated(seconds: i64) -> Sent {
     Sent {
         complaints: Vec::new(),
-        date: Some(SystemTime::from(UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()))),
+        date: Some(SystemTime::from(
+            UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()),
+        )),
     }
 }
 
@@ -378,8 +396,18 @@ impl Output for ScriptedOutput {
         self.traits
     }
 
-    fn name(&self, metric: &str, labels: &Labels, kind: PointKind, interval: u32, speaker: &Speaker) -> Option<SeriesName> {
-        let mut tags: Vec<String> = labels.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    fn name(
+        &self,
+        metric: &str,
+        labels: &Labels,
+        kind: PointKind,
+        interval: u32,
+        speaker: &Speaker,
+    ) -> Option<SeriesName> {
+        let mut tags: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}:{value}"))
+            .collect();
         tags.extend(speaker.tags.iter().cloned());
         tags.sort();
         (metric != "unspeakable").then(|| SeriesName {
@@ -426,7 +454,9 @@ impl Output for ScriptedOutput {
                     let mut words = line.split(' ');
                     let metric = words.next().unwrap().to_string();
                     let time = words.next().unwrap().parse().unwrap();
-                    intake.accepted.push((metric, time, words.next().unwrap().parse().unwrap()));
+                    intake
+                        .accepted
+                        .push((metric, time, words.next().unwrap().parse().unwrap()));
                 }
             }
             answer

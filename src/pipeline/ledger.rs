@@ -59,6 +59,13 @@ impl Ledger {
             .is_some_and(|account| account.settled.contains(item.index))
     }
 
+    /// Whether the fates of all items of a block are known.
+    pub(crate) fn is_complete(&self, entry: EntryId) -> bool {
+        self.accounts
+            .get(&entry)
+            .is_none_or(|account| account.settled.len() >= account.items)
+    }
+
     /// Enters an item's fate; the first one counts.
     pub(crate) fn settle(&mut self, item: Item, fate: Fate) {
         let Some(account) = self.accounts.get_mut(&item.entry) else {

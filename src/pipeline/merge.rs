@@ -178,7 +178,13 @@ impl Merger<'_> {
             return (*group, value);
         }
         let output = self.rules.output;
-        let name = output.name(&key.metric, &key.labels, key.kind, key.interval, self.rules.speaker);
+        let name = output.name(
+            &key.metric,
+            &key.labels,
+            key.kind,
+            key.interval,
+            self.rules.speaker,
+        );
         let group = name.map(|name| match self.by_name.get(&name) {
             Some(group) => *group,
             None => {

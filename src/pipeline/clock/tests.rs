@@ -128,7 +128,10 @@ fn a_date_ends_or_confirms_the_doubt() {
         Verdict::Refuted,
         "time alone does not heal it"
     );
-    let agreed = judge.saw_date(reading(NOW + YEAR + 7200, 8200), Timestamp::from_seconds(NOW + YEAR));
+    let agreed = judge.saw_date(
+        reading(NOW + YEAR + 7200, 8200),
+        Timestamp::from_seconds(NOW + YEAR),
+    );
     assert_eq!(agreed, Verdict::Refuted);
     judge.observe(reading(NOW + 7200, 8200));
     judge.examine(None);

@@ -52,7 +52,10 @@ fn items(batch: &Batch, series: usize) -> Vec<Vec<(u64, u32)>> {
 #[test]
 fn windows_of_one_series_become_one_entry_in_order_of_time() {
     let entries = [
-        entry(1, &[point("a", Gauge, NOW - 20, 1.0), point("b", Count, NOW - 20, 5.0)]),
+        entry(
+            1,
+            &[point("a", Gauge, NOW - 20, 1.0), point("b", Count, NOW - 20, 5.0)],
+        ),
         entry(2, &[point("a", Gauge, NOW - 30, 2.0)]),
     ];
     let batch = merged(&ScriptedOutput::new(), &entries, &mut Ledger::default());
@@ -70,8 +73,15 @@ fn windows_of_one_series_become_one_entry_in_order_of_time() {
 #[test]
 fn series_that_normalise_to_one_add_up_and_of_gauges_the_last_stays() {
     for (kind, expected) in [(Count, 3.0), (Rate, 3.0), (Gauge, 2.0)] {
-        let points = [point("a-b", kind, NOW - 10, 1.0), point("a_b", kind, NOW - 10, 2.0)];
-        let batch = merged(&ScriptedOutput::new(), &[entry(1, &points)], &mut Ledger::default());
+        let points = [
+            point("a-b", kind, NOW - 10, 1.0),
+            point("a_b", kind, NOW - 10, 2.0),
+        ];
+        let batch = merged(
+            &ScriptedOutput::new(),
+            &[entry(1, &points)],
+            &mut Ledger::default(),
+        );
         assert_eq!(shown(&batch), [("a_b", &[(NOW - 10, expected)][..])]);
         assert_eq!(items(&batch, 0), [[(1, 0), (1, 1)]]);
     }
@@ -89,10 +99,16 @@ fn names_and_values_are_of_the_destinations_style() {
     let mut output = ScriptedOutput::new();
     let entries = [entry(1, &[percent])];
     let dotted = merged(&output, &entries, &mut Ledger::default());
-    assert_eq!(shown(&dotted), [("host.cpu.percentage.max", &[(NOW - 10, 25.0)][..])]);
+    assert_eq!(
+        shown(&dotted),
+        [("host.cpu.percentage.max", &[(NOW - 10, 25.0)][..])]
+    );
     output.traits.names = NameStyle::Prometheus;
     let prometheus = merged(&output, &entries, &mut Ledger::default());
-    assert_eq!(shown(&prometheus), [("host_cpu_ratio.max", &[(NOW - 10, 0.25)][..])]);
+    assert_eq!(
+        shown(&prometheus),
+        [("host_cpu_ratio.max", &[(NOW - 10, 0.25)][..])]
+    );
 }
 
 #[test]
@@ -130,7 +146,10 @@ fn what_is_too_old_for_the_destination_waits_unless_its_name_is_historical() {
 
 #[test]
 fn settled_items_are_passed_over() {
-    let mut half = entry(1, &[point("a", Gauge, NOW - 10, 1.0), point("b", Gauge, NOW - 10, 2.0)]);
+    let mut half = entry(
+        1,
+        &[point("a", Gauge, NOW - 10, 1.0), point("b", Gauge, NOW - 10, 2.0)],
+    );
     half.settled.insert(0);
     let batch = merged(&ScriptedOutput::new(), &[half], &mut Ledger::default());
     assert_eq!(shown(&batch), [("b", &[(NOW - 10, 2.0)][..])]);
@@ -158,7 +177,10 @@ fn what_cannot_be_dated_waits_and_what_cannot_be_decoded_is_damaged() {
     assert_eq!(batch, Batch::default());
     let settlements = ledger.unwritten();
     assert_eq!(settlements.len(), 1);
-    assert_eq!((settlements[0].id, settlements[0].dropped[&DropReason::Damaged]), (EntryId(2), 1));
+    assert_eq!(
+        (settlements[0].id, settlements[0].dropped[&DropReason::Damaged]),
+        (EntryId(2), 1)
+    );
 }
 
 #[test]
