@@ -10,25 +10,22 @@ use tracing::{error, info, warn};
 use crate::component::journal::{Journal, JournalError};
 use crate::component::wrapper::Wrapper;
 use crate::model::block::{Block, BlockKind};
-use crate::model::point::Point;
 use crate::model::time::{ClockStamp, Timestamp};
 use crate::model::window::Window;
 use crate::pipeline::amendments::{Amendments, REMEMBERED};
+use crate::pipeline::blocks::blocks;
 use crate::pipeline::clock::Timekeeper;
-use crate::pipeline::codec as points;
 use crate::registry::board::Board;
 use crate::support::shutdown::Shutdown;
 
 /// How often the closer looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
-/// How often series are swept and blocks expire.
+/// How often blocks expire.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// How long after a step samples may still bear the old clock's time.
 const AFTERMATH: Duration = Duration::from_secs(60);
 /// Payload bytes that wait in memory while the journal cannot be written.
 const WAITING_BYTES: usize = 4 << 20;
-/// Most points of one block: whoever reads a block holds all of it.
-const BLOCK_POINTS: usize = 50_000;
 /// From this many series on, wrapping would hold up a runtime thread for too long.
 const BLOCKING_SERIES: usize = 2_000;
 
@@ -43,7 +40,7 @@ pub trait Windows: Send + Sync {
     /// Puts counts of a window that no second is left for into the oldest open one, and returns how many series
     /// had to be dropped.
     fn fold_late(&self, window: Window) -> u64;
-    /// Forgets what is stale.
+    /// Forgets what is stale; called once an interval.
     fn sweep(&self);
 }
 
@@ -137,6 +134,7 @@ impl Closer {
             self.boundary = Some(boundary);
             let taken = self.windows.take_closed(boundary);
             self.close(taken, now).await;
+            self.windows.sweep();
             self.show().await;
         } else if !self.unwritten.is_empty() {
             self.write(now).await;
@@ -332,7 +330,6 @@ impl Closer {
     }
 
     async fn keep_house(&mut self, now: ClockStamp) {
-        self.windows.sweep();
         self.numbers.forget(now.uptime);
         let Some(journal) = &self.journal else {
             return;
@@ -377,41 +374,6 @@ fn is_of(window: &Window, then: ClockStamp, now: ClockStamp, step: ClockStamp) -
     };
     let middle = window.start.after(window.interval / 2).millis();
     untouched && middle.abs_diff(then.wall.millis()) < middle.abs_diff(now.wall.millis())
-}
-
-/// The points of windows as blocks of at most about [`BLOCK_POINTS`], no window in two of them unless it is larger.
-fn blocks(windows: &[Window], wrapper: &dyn Wrapper, stamp: ClockStamp) -> Vec<Block> {
-    let mut made = Vec::new();
-    let mut points: Vec<Point> = Vec::new();
-    let mut held: Vec<(i64, u32)> = Vec::new();
-    for (index, window) in windows.iter().enumerate() {
-        let before = points.len();
-        wrapper.wrap(window, &mut points);
-        if points.len() > before {
-            held.push((window.start.seconds(), window.amendment));
-        }
-        if points.len() >= BLOCK_POINTS || index + 1 == windows.len() {
-            for part in points.chunks(BLOCK_POINTS) {
-                made.extend(block(part, held.clone(), stamp));
-            }
-            points.clear();
-            held.clear();
-        }
-    }
-    made
-}
-
-fn block(part: &[Point], windows: Vec<(i64, u32)>, stamp: ClockStamp) -> Option<Block> {
-    let times = || part.iter().map(|point| point.time);
-    Some(Block {
-        kind: BlockKind::Points,
-        items: u32::try_from(part.len()).ok()?,
-        oldest: times().min()?,
-        newest: times().max()?,
-        windows,
-        stamp,
-        payload: points::encode(part),
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::component::journal::{EntryId, ItemSet, Journal, OutputId, ReadRequest};
+use crate::component::journal::{EntryId, ItemSet, Journal, OutputId};
 use crate::component::output::{Output, Speaker, Traits};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
@@ -14,7 +14,7 @@ use crate::pipeline::backoff::Backoff;
 use crate::pipeline::clock::Timekeeper;
 use crate::pipeline::lanes::{Lanes, Which};
 use crate::pipeline::ledger::Ledger;
-use crate::pipeline::merge::{Rules, merge};
+use crate::pipeline::read::Refill;
 use crate::pipeline::standing::{Mode, Standing};
 use crate::registry::board::{Board, OutputFacts};
 use crate::support::shutdown::Shutdown;
@@ -23,10 +23,6 @@ use crate::support::shutdown::Shutdown;
 const TICK: Duration = Duration::from_secs(1);
 /// How often the backlog is read from its oldest block.
 const SURVEY: Duration = Duration::from_secs(600);
-/// Requests' worth of points that are read and merged at once: more windows of a series in one entry, fewer bytes.
-const READ_AHEAD: u64 = 2;
-/// Most payload bytes that are read at once.
-const READ_BYTES: u64 = 1 << 20;
 
 /// How an output is served.
 #[derive(Clone, Debug)]
@@ -55,7 +51,7 @@ pub struct Delivery {
     pub(crate) id: OutputId,
     pub(crate) output: Arc<dyn Output>,
     pub(crate) traits: Traits,
-    pub(crate) speaker: Speaker,
+    pub(crate) speaker: Arc<Speaker>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) timekeeper: Arc<Timekeeper>,
     pub(crate) board: Arc<Board>,
@@ -80,17 +76,8 @@ pub struct Delivery {
     ask_at: Duration,
 }
 
-/// What reading a lane gave.
-enum Refill {
-    Ready,
-    Skipped,
-    Exhausted,
-    Failed,
-}
-
 impl Delivery {
     /// A delivery; nothing is sent before [`Delivery::run`].
-    #[allow(clippy::too_many_arguments)] // Each part is another one's; a struct of them would only be taken apart.
     pub fn new(
         id: OutputId,
         output: Arc<dyn Output>,
@@ -105,7 +92,7 @@ impl Delivery {
             standing: Standing::new(id.clone(), board.clone()),
             id,
             output,
-            speaker,
+            speaker: Arc::new(speaker),
             journal,
             timekeeper,
             board,
@@ -302,91 +289,6 @@ impl Delivery {
             }
         }
         more
-    }
-
-    async fn refill(&mut self, which: Which) -> Refill {
-        let now = self.timekeeper.stamp();
-        let edge = now.wall.before(2 * self.settings.release_interval);
-        let divided = self.traits.fresh_first;
-        let request = ReadRequest {
-            kind: BlockKind::Points,
-            after: self.lanes.lane(which).after,
-            not_before: (which == Which::Fresh).then_some(edge),
-            before: (which == Which::Backlog && divided).then_some(edge),
-            now,
-            most_items: READ_AHEAD * self.settings.bulk_size as u64,
-            most_bytes: READ_BYTES,
-        };
-        let mut entries = match self.journal.read(&self.id, &request).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.give_up();
-                self.standing.retry(now, None, &error.to_string());
-                return Refill::Failed;
-            }
-        };
-        let Some(last) = entries.last().map(|entry| entry.id) else {
-            return Refill::Exhausted;
-        };
-        self.lanes.lane(which).read_to = Some(last);
-        entries.retain(|entry| !self.lanes.pass_over(entry.id));
-        let rules = Rules {
-            output: self.output.as_ref(),
-            speaker: &self.speaker,
-            now,
-            time_to_live: self.settings.time_to_live,
-            interval: i64::try_from(self.settings.interval.as_secs())
-                .unwrap_or(i64::MAX)
-                .max(1),
-        };
-        let batch = merge(&entries, &rules, &mut self.ledger);
-        let lane = self.lanes.lane(which);
-        lane.held.extend(entries.iter().map(|entry| entry.id));
-        lane.queue.extend(batch);
-        if lane.queue.is_empty() {
-            self.complete(which).await;
-            return Refill::Skipped;
-        }
-        Refill::Ready
-    }
-
-    /// What a lane had in hand is sent or given up: what is left of its blocks waits.
-    async fn complete(&mut self, which: Which) {
-        for entry in self.lanes.lane(which).advance() {
-            if self.ledger.is_complete(entry) {
-                self.doubtful.remove(&entry);
-            } else {
-                self.lanes.wait(entry);
-            }
-        }
-        self.settle().await;
-        let lanes = &self.lanes;
-        self.ledger.close(|entry| lanes.holds(entry));
-    }
-
-    /// Puts down what is in hand; it is read again from the journal when the next attempt is due.
-    pub(crate) fn give_up(&mut self) {
-        self.lanes.drop_batches();
-        self.ledger.close(|_| false);
-    }
-
-    /// Writes to the journal what became of items. What cannot be written is kept and written later.
-    pub(crate) async fn settle(&mut self) {
-        let settlements = self.ledger.unwritten();
-        if settlements.is_empty() {
-            return;
-        }
-        match self.journal.settle(&self.id, &settlements).await {
-            Ok(()) => {
-                self.ledger.written();
-                self.settling_fails = false;
-            }
-            Err(error) if self.settling_fails => debug!(%error, "Settling still fails."),
-            Err(error) => {
-                self.settling_fails = true;
-                warn!(output = %self.id, %error, "What was delivered cannot be journalled; a restart would send it again.");
-            }
-        }
     }
 
     /// Changes this output's facts on the board.

@@ -7,6 +7,7 @@
 mod amendments;
 mod backoff;
 mod bisect;
+mod blocks;
 pub mod clock;
 pub mod close;
 mod codec;
@@ -17,6 +18,7 @@ mod fakes;
 mod lanes;
 mod ledger;
 mod merge;
+mod read;
 mod send;
 mod standing;
 #[cfg(test)]

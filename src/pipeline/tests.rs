@@ -95,6 +95,15 @@ impl Device {
         }
     }
 
+    /// Closes what is open, and delivers it.
+    async fn finish(&mut self) {
+        self.closer.finish().await;
+        self.clock.advance(Duration::from_secs(15));
+        self.truth += 15;
+        self.delivery.turn(&self.stop).await;
+        self.truth -= 15;
+    }
+
     /// Everything that was recorded from `begin` to now was accepted: once, and at the right time.
     fn assert_complete(&self, begin: i64, recorded: f64) {
         let accepted = self.output.accepted();
@@ -126,50 +135,45 @@ fn parts() -> (Arc<MemoryJournal>, Arc<ScriptedOutput>) {
 
 #[tokio::test]
 async fn a_device_that_boots_in_1970_sends_all_at_right_times_once_it_has_its_time() {
-    let (journal, output) = parts();
-    let clock = Clock::manual(Timestamp::from_seconds(0));
-    let mut device = Device::start(clock, NOW, journal, output);
-    device.live(300).await;
-    assert_eq!(device.output.accepted(), []);
-    assert!(device.board.facts().clock_doubt.is_some());
-    device.clock.step_to(Timestamp::from_seconds(device.truth));
-    device.live(2).await;
-    assert!(
-        device.output.accepted().len() >= 29,
-        "sending starts at once: {}",
-        device.output.accepted().len()
-    );
-    assert_eq!(device.board.facts().clock_doubt, None);
-    device.live(120).await;
-    device.closer.finish().await;
-    device.live(15).await;
-    device.closer.finish().await;
-    device.clock.advance(Duration::from_secs(15));
-    device.delivery.turn(&device.stop).await;
-    device.assert_complete(NOW, device.recorded);
+    for (wall, truth) in [(0, NOW), (0, NOW + 3), (1_234_567, NOW + 8), (77, NOW + 9)] {
+        let (journal, output) = parts();
+        let clock = Clock::manual(Timestamp::from_seconds(wall));
+        let mut device = Device::start(clock, truth, journal, output);
+        device.live(300).await;
+        assert_eq!(device.output.accepted(), []);
+        assert!(device.board.facts().clock_doubt.is_some());
+        device.clock.step_to(Timestamp::from_seconds(device.truth));
+        device.live(2).await;
+        let accepted = device.output.accepted().len();
+        assert!(accepted >= 29, "sending starts at once: {accepted}");
+        assert_eq!(device.board.facts().clock_doubt, None);
+        device.live(135).await;
+        device.finish().await;
+        device.assert_complete(truth, device.recorded);
+    }
 }
 
 #[tokio::test]
 async fn a_clock_that_jumps_a_year_ahead_and_back_loses_nothing() {
-    let (journal, output) = parts();
-    let clock = Clock::manual(Timestamp::from_seconds(NOW));
-    let mut device = Device::start(clock, NOW, journal, output);
-    device.live(100).await;
-    device.clock.step_to(Timestamp::from_seconds(device.truth + YEAR));
-    device.live(300).await;
-    assert!(
-        device
-            .output
-            .accepted()
-            .iter()
-            .all(|point| point.1 <= device.truth)
-    );
-    device.clock.step_to(Timestamp::from_seconds(device.truth));
-    device.live(100).await;
-    device.closer.finish().await;
-    device.clock.advance(Duration::from_secs(15));
-    device.delivery.turn(&device.stop).await;
-    device.assert_complete(NOW, device.recorded);
+    for (before, jump) in [(100, YEAR), (103, YEAR + 5), (108, 40_001)] {
+        let (journal, output) = parts();
+        let clock = Clock::manual(Timestamp::from_seconds(NOW));
+        let mut device = Device::start(clock, NOW, journal, output);
+        device.live(before).await;
+        device.clock.step_to(Timestamp::from_seconds(device.truth + jump));
+        device.live(300).await;
+        assert!(
+            device
+                .output
+                .accepted()
+                .iter()
+                .all(|point| point.1 <= device.truth)
+        );
+        device.clock.step_to(Timestamp::from_seconds(device.truth));
+        device.live(100).await;
+        device.finish().await;
+        device.assert_complete(NOW, device.recorded);
+    }
 }
 
 #[tokio::test]
@@ -191,9 +195,7 @@ async fn a_reboot_in_1970_is_dated_by_the_boot_that_knew_the_time() {
     assert_eq!(second.output.accepted(), []);
     clock.step_to(Timestamp::from_seconds(second.truth));
     second.live(30).await;
-    second.closer.finish().await;
-    second.clock.advance(Duration::from_secs(15));
-    second.delivery.turn(&second.stop).await;
+    second.finish().await;
     second.assert_complete(NOW, recorded + second.recorded);
 }
 
