@@ -96,6 +96,13 @@ pub enum SendError {
         /// What happened, without secrets.
         reason: String,
     },
+    /// The request went out and no answer came back (timeout, broken connection): it may have arrived. It is tried
+    /// again, and what is sent twice is counted.
+    #[error("{reason}")]
+    Unanswered {
+        /// What happened, without secrets.
+        reason: String,
+    },
     /// The request is too large for it: 413.
     #[error("{reason}")]
     TooLarge {

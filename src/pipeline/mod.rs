@@ -1,1 +1,25 @@
 //! From closed windows to delivered points.
+//!
+//! * [`clock`]: whether the wall clock can be believed
+//! * [`close`]: closes windows, wraps them and appends the points to the journal
+//! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
+
+mod amendments;
+mod backoff;
+mod bisect;
+mod blocks;
+pub mod clock;
+pub mod close;
+mod codec;
+mod decide;
+pub mod deliver;
+#[cfg(test)]
+mod fakes;
+mod lanes;
+mod ledger;
+mod merge;
+mod read;
+mod send;
+mod standing;
+#[cfg(test)]
+mod tests;

@@ -101,7 +101,7 @@ pub struct OutputFacts {
     pub depth: Depth,
     /// Items that were sent again although an earlier request may have arrived.
     pub resent: u64,
-    /// Requests by outcome: a status code as text, `network`, `timeout`, …
+    /// Requests by outcome: `accepted`, `unable`, `unanswered`, `too_large`, `unauthorized`, `misdirected`, `refused`.
     pub requests: BTreeMap<String, u64>,
     /// Bytes of request bodies that were accepted, compressed.
     pub sent_bytes: u64,

@@ -1,0 +1,46 @@
+//! Wraps windows and packs their points into blocks.
+
+use crate::component::wrapper::Wrapper;
+use crate::model::block::{Block, BlockKind};
+use crate::model::point::Point;
+use crate::model::time::ClockStamp;
+use crate::model::window::Window;
+use crate::pipeline::codec as points;
+
+/// Most points of one block: whoever reads a block holds all of it.
+const BLOCK_POINTS: usize = 50_000;
+
+/// The points of windows as blocks of at most about [`BLOCK_POINTS`], no window in two of them unless it is larger.
+pub(crate) fn blocks(windows: &[Window], wrapper: &dyn Wrapper, stamp: ClockStamp) -> Vec<Block> {
+    let mut made = Vec::new();
+    let mut points: Vec<Point> = Vec::new();
+    let mut held: Vec<(i64, u32)> = Vec::new();
+    for (index, window) in windows.iter().enumerate() {
+        let before = points.len();
+        wrapper.wrap(window, &mut points);
+        if points.len() > before {
+            held.push((window.start.seconds(), window.amendment));
+        }
+        if points.len() >= BLOCK_POINTS || index + 1 == windows.len() {
+            for part in points.chunks(BLOCK_POINTS) {
+                made.extend(block(part, held.clone(), stamp));
+            }
+            points.clear();
+            held.clear();
+        }
+    }
+    made
+}
+
+fn block(part: &[Point], windows: Vec<(i64, u32)>, stamp: ClockStamp) -> Option<Block> {
+    let times = || part.iter().map(|point| point.time);
+    Some(Block {
+        kind: BlockKind::Points,
+        items: u32::try_from(part.len()).ok()?,
+        oldest: times().min()?,
+        newest: times().max()?,
+        windows,
+        stamp,
+        payload: points::encode(part),
+    })
+}

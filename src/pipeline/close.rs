@@ -1,0 +1,380 @@
+//! Closes windows, wraps them and appends their points to the journal.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use crate::component::journal::{Journal, JournalError};
+use crate::component::wrapper::Wrapper;
+use crate::model::block::{Block, BlockKind};
+use crate::model::time::{ClockStamp, Timestamp};
+use crate::model::window::Window;
+use crate::pipeline::amendments::{Amendments, REMEMBERED};
+use crate::pipeline::blocks::blocks;
+use crate::pipeline::clock::Timekeeper;
+use crate::registry::board::Board;
+use crate::support::shutdown::Shutdown;
+
+/// How often the closer looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+/// How often blocks expire.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How long after a step samples may still bear the old clock's time.
+const AFTERMATH: Duration = Duration::from_secs(60);
+/// Payload bytes that wait in memory while the journal cannot be written.
+const WAITING_BYTES: usize = 4 << 20;
+/// From this many series on, wrapping would hold up a runtime thread for too long.
+const BLOCKING_SERIES: usize = 2_000;
+
+/// Where open windows are taken from: the registry.
+pub trait Windows: Send + Sync {
+    /// Takes the windows that end at or before `before`, each start once.
+    fn take_closed(&self, before: Timestamp) -> Vec<Window>;
+    /// Takes the windows that start before `start`, whether they have ended or not.
+    fn take_starting_before(&self, start: Timestamp) -> Vec<Window>;
+    /// Takes all windows.
+    fn take_all(&self) -> Vec<Window>;
+    /// Puts counts of a window that no second is left for into the oldest open one, and returns how many series
+    /// had to be dropped.
+    fn fold_late(&self, window: Window) -> u64;
+    /// Forgets what is stale; called once an interval.
+    fn sweep(&self);
+}
+
+/// How windows are closed.
+#[derive(Clone, Debug)]
+pub struct CloserSettings {
+    /// The windows' length, whole seconds.
+    pub interval: Duration,
+    /// How long after its end a window still takes samples.
+    pub grace: Duration,
+    /// How long items of each kind are kept; kinds that are not named never expire.
+    pub time_to_live: BTreeMap<BlockKind, Duration>,
+}
+
+/// The task that closes windows.
+pub struct Closer {
+    windows: Arc<dyn Windows>,
+    wrapper: Arc<dyn Wrapper>,
+    journal: Option<Arc<dyn Journal>>,
+    timekeeper: Arc<Timekeeper>,
+    board: Arc<Board>,
+    settings: CloserSettings,
+    numbers: Amendments,
+    learnt: bool,
+    /// The boundary up to which windows were taken. They are taken once an interval, so that what comes late for a
+    /// window is gathered into one amendment an interval.
+    boundary: Option<Timestamp>,
+    /// The clock before the last step.
+    old: Option<ClockStamp>,
+    unwritten: VecDeque<Block>,
+    kept_house: Option<Duration>,
+    warned_of_eviction: Option<Duration>,
+}
+
+impl Closer {
+    /// A closer. Without a journal (no output is configured) windows are closed and thrown away.
+    pub fn new(
+        windows: Arc<dyn Windows>,
+        wrapper: Arc<dyn Wrapper>,
+        journal: Option<Arc<dyn Journal>>,
+        timekeeper: Arc<Timekeeper>,
+        board: Arc<Board>,
+        settings: CloserSettings,
+    ) -> Self {
+        Self {
+            windows,
+            wrapper,
+            journal,
+            timekeeper,
+            board,
+            settings,
+            numbers: Amendments::default(),
+            learnt: false,
+            boundary: None,
+            old: None,
+            unwritten: VecDeque::new(),
+            kept_house: None,
+            warned_of_eviction: None,
+        }
+    }
+
+    /// Closes windows until stop is said; then closes all of them early, and returns once they are journalled.
+    pub async fn run(mut self, mut stop: Shutdown) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.stopped() => break,
+                _ = ticks.tick() => self.tick().await,
+            }
+        }
+        self.finish().await;
+    }
+
+    /// One look at the clock, with everything that is due.
+    pub(crate) async fn tick(&mut self) {
+        let stepped = self.timekeeper.tick(self.journal.as_deref(), &self.board).await;
+        let now = self.timekeeper.stamp();
+        if stepped.is_some() || !self.learnt {
+            self.learn(now).await;
+        }
+        if let Some(old) = stepped {
+            self.close_old(old, now).await;
+        }
+        let boundary = now
+            .wall
+            .before(self.settings.grace)
+            .window_start(self.settings.interval);
+        if self.boundary != Some(boundary) {
+            self.boundary = Some(boundary);
+            let taken = self.windows.take_closed(boundary);
+            self.close(taken, now).await;
+            self.windows.sweep();
+            self.show().await;
+        } else if !self.unwritten.is_empty() {
+            self.write(now).await;
+            self.show().await;
+        }
+        let due = self
+            .kept_house
+            .is_none_or(|last| now.uptime.saturating_sub(last) >= HOUSEKEEPING);
+        if due {
+            self.kept_house = Some(now.uptime);
+            self.keep_house(now).await;
+        }
+    }
+
+    /// Closes everything early and brings it to the medium.
+    pub(crate) async fn finish(&mut self) {
+        let stepped = self.timekeeper.tick(self.journal.as_deref(), &self.board).await;
+        let now = self.timekeeper.stamp();
+        if stepped.is_some() || !self.learnt {
+            self.learn(now).await;
+        }
+        self.old = stepped.or(self.old);
+        let taken = self.windows.take_all();
+        self.close(taken, now).await;
+        let lost: u64 = self.unwritten.drain(..).map(|block| u64::from(block.items)).sum();
+        if lost > 0 {
+            self.lose("journal_failed", lost);
+            error!(
+                points = lost,
+                "Points are lost: the journal could not be written before the end."
+            );
+        }
+        if let Some(journal) = &self.journal
+            && let Err(error) = journal.flush().await
+        {
+            error!(%error, "The journal could not be brought to its medium.");
+        }
+        self.show().await;
+    }
+
+    async fn learn(&mut self, now: ClockStamp) {
+        if let Some(journal) = &self.journal {
+            self.numbers
+                .learn(journal.windows(REMEMBERED, now).await, now.uptime);
+        }
+        self.learnt = true;
+    }
+
+    /// After a step: closes what was opened under the old clock.
+    async fn close_old(&mut self, old: ClockStamp, now: ClockStamp) {
+        info!(from = %old.wall, to = %now.wall, "The wall clock was stepped.");
+        self.old = Some(old);
+        self.boundary = None;
+        let taken = if now.wall > old.wall {
+            // Nothing that was opened since the last tick starts before this.
+            let recent = now.wall.before(2 * TICK).window_start(self.settings.interval);
+            self.windows.take_starting_before(recent)
+        } else {
+            self.windows.take_all()
+        };
+        self.close(taken, now).await;
+    }
+
+    /// Wraps and journals windows: those of the clock before a step under its stamp, the others under today's.
+    async fn close(&mut self, taken: Vec<Window>, now: ClockStamp) {
+        self.old = self
+            .old
+            .filter(|old| old.boot == now.boot && now.uptime.saturating_sub(old.uptime) <= AFTERMATH);
+        let (before, after) = match self.old {
+            Some(old) => {
+                let then = ClockStamp {
+                    wall: old.wall.after(now.uptime.saturating_sub(old.uptime)),
+                    uptime: now.uptime,
+                    ..old
+                };
+                let (before, after) = taken
+                    .into_iter()
+                    .partition(|window| is_of(window, then, now, old));
+                (Some((before, then)), after)
+            }
+            None => (None, taken),
+        };
+        for (windows, stamp) in before.into_iter().chain([(after, now)]) {
+            self.wrap(windows, stamp).await;
+        }
+        self.write(now).await;
+    }
+
+    async fn wrap(&mut self, windows: Vec<Window>, stamp: ClockStamp) {
+        if windows.is_empty() {
+            return;
+        }
+        self.board.facts().windows_closed += windows.len() as u64;
+        if self.journal.is_none() {
+            return;
+        }
+        let mut numbered = Vec::with_capacity(windows.len());
+        for mut window in windows {
+            let start = window.start.seconds();
+            match self
+                .numbers
+                .next(start, window.interval_seconds(), stamp.plausible)
+            {
+                Some(number) => {
+                    window.amendment = number;
+                    numbered.push(window);
+                }
+                None => {
+                    let dropped = self.windows.fold_late(window);
+                    self.lose("late", dropped);
+                }
+            }
+        }
+        let wrapper = self.wrapper.clone();
+        let series: usize = numbered.iter().map(|window| window.series.len()).sum();
+        let work = move || blocks(&numbered, wrapper.as_ref(), stamp);
+        let made = if series < BLOCKING_SERIES {
+            work()
+        } else {
+            match tokio::task::spawn_blocking(work).await {
+                Ok(made) => made,
+                // A wrapper that panics is a fault that a restart may heal, as in the short case.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        };
+        for block in made {
+            for (start, number) in &block.windows {
+                self.numbers.closed(*start, *number, stamp.uptime);
+            }
+            self.board.facts().points_wrapped += u64::from(block.items);
+            self.unwritten.push_back(block);
+        }
+    }
+
+    /// Appends what waits, oldest first; keeps what the journal does not take, up to a bound.
+    async fn write(&mut self, now: ClockStamp) {
+        let Some(journal) = self.journal.clone() else {
+            return;
+        };
+        let mut failure = None;
+        while let Some(block) = self.unwritten.front() {
+            match journal.append(block.clone()).await {
+                Ok(appended) => {
+                    self.unwritten.pop_front();
+                    if !appended.evicted.is_empty() {
+                        self.warn_of_eviction(&appended.evicted, now);
+                    }
+                }
+                Err(error @ JournalError::TooLarge { .. }) => {
+                    let items = u64::from(block.items);
+                    error!(%error, points = items, "A block is lost: the journal is too small for it.");
+                    self.unwritten.pop_front();
+                    self.lose("journal_failed", items);
+                }
+                Err(error) => {
+                    failure = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        let mut waiting: usize = self.unwritten.iter().map(|block| block.payload.len()).sum();
+        while waiting > WAITING_BYTES
+            && let Some(oldest) = self.unwritten.pop_front()
+        {
+            waiting -= oldest.payload.len();
+            self.lose("journal_failed", u64::from(oldest.items));
+        }
+        let was = {
+            let mut facts = self.board.facts();
+            match &failure {
+                Some(error) => facts.not_ready.insert("journal", error.clone()),
+                None => facts.not_ready.remove("journal"),
+            }
+        };
+        match (was, failure) {
+            (None, Some(error)) => error!(%error, "The journal cannot be written; points wait in memory."),
+            (Some(_), None) => info!("The journal can be written again."),
+            _ => {}
+        }
+    }
+
+    fn warn_of_eviction<K: std::fmt::Debug>(&mut self, evicted: &BTreeMap<K, u64>, now: ClockStamp) {
+        let quiet = self
+            .warned_of_eviction
+            .is_some_and(|last| now.uptime.saturating_sub(last) < HOUSEKEEPING);
+        if !quiet {
+            self.warned_of_eviction = Some(now.uptime);
+            warn!(
+                ?evicted,
+                "The journal is full: its oldest items were dropped. Raise its bound, or see why they are not delivered."
+            );
+        }
+    }
+
+    async fn keep_house(&mut self, now: ClockStamp) {
+        self.numbers.forget(now.uptime);
+        let Some(journal) = &self.journal else {
+            return;
+        };
+        if !self.timekeeper.is_believed() {
+            return;
+        }
+        for (kind, time_to_live) in &self.settings.time_to_live {
+            match journal.expire(*kind, *time_to_live, now).await {
+                Ok(expired) => {
+                    for (output, items) in expired.iter().filter(|(_, items)| **items > 0) {
+                        warn!(%output, items, kind = kind.name(), "Items were dropped: older than their time-to-live.");
+                    }
+                }
+                Err(error) => warn!(%error, kind = kind.name(), "Old items could not be dropped."),
+            }
+        }
+    }
+
+    async fn show(&self) {
+        if let Some(journal) = &self.journal {
+            let status = journal.status().await;
+            self.board.facts().journal = Some(status);
+        }
+    }
+
+    fn lose(&self, reason: &'static str, items: u64) {
+        if items > 0 {
+            *self.board.facts().lost.entry(reason).or_default() += items;
+        }
+    }
+}
+
+/// Whether a window was opened under the clock before a step: its middle is nearer to what that one shows (`then`),
+/// and the new clock has not been where it starts since `step`.
+fn is_of(window: &Window, then: ClockStamp, now: ClockStamp, step: ClockStamp) -> bool {
+    let since_step = now.uptime.saturating_sub(step.uptime) + 2 * TICK;
+    let untouched = if now.wall > then.wall {
+        window.start < now.wall.before(since_step).window_start(window.interval)
+    } else {
+        window.start > now.wall
+    };
+    let middle = window.start.after(window.interval / 2).millis();
+    untouched && middle.abs_diff(then.wall.millis()) < middle.abs_diff(now.wall.millis())
+}
+
+#[cfg(test)]
+mod tests;
