@@ -141,7 +141,7 @@ fn step_of(error: &SendError) -> usize {
                 1
             }
         }
-        SendError::Misdirected { .. } => 1,
+        SendError::Unanswered { .. } | SendError::Misdirected { .. } => 1,
         SendError::Unauthorized { .. } | SendError::Refused { .. } | SendError::TooLarge { .. } => 3,
     }
 }

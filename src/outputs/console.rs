@@ -119,6 +119,15 @@ impl Format {
     }
 }
 
+/// A series' labels and the speaker's tags as they are printed: `key:value`, sorted.
+pub fn tags(labels: &Labels, speaker: &Speaker) -> Vec<String> {
+    let mut tags: Vec<String> = labels.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    tags.extend(speaker.tags.iter().cloned());
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}
+
 #[async_trait]
 impl Output for Console {
     fn traits(&self) -> Traits {
@@ -138,19 +147,8 @@ impl Output for Console {
         interval: u32,
         speaker: &Speaker,
     ) -> Option<SeriesName> {
-        let mut tags: Vec<String> = labels
-            .iter()
-            .map(|(key, value)| format!("{key}:{value}"))
-            .collect();
-        tags.extend(speaker.tags.iter().cloned());
-        tags.sort_unstable();
-        tags.dedup();
-        Some(SeriesName {
-            metric: metric.to_string(),
-            tags,
-            kind,
-            interval,
-        })
+        let (metric, tags) = (metric.to_string(), tags(labels, speaker));
+        Some(SeriesName { metric, tags, kind, interval })
     }
 
     fn keeps_historical(&self, _metric: &str) -> bool {

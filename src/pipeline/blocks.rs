@@ -5,7 +5,7 @@ use crate::model::block::{Block, BlockKind};
 use crate::model::point::Point;
 use crate::model::time::ClockStamp;
 use crate::model::window::Window;
-use crate::pipeline::codec as points;
+use crate::journal::points;
 
 /// Most points of one block: whoever reads a block holds all of it.
 const BLOCK_POINTS: usize = 50_000;

@@ -15,6 +15,7 @@ use crate::model::window::Window;
 use crate::pipeline::amendments::{Amendments, REMEMBERED};
 use crate::pipeline::blocks::blocks;
 use crate::pipeline::clock::Timekeeper;
+use crate::registry::Registry;
 use crate::registry::board::Board;
 use crate::support::shutdown::Shutdown;
 
@@ -42,6 +43,28 @@ pub trait Windows: Send + Sync {
     fn fold_late(&self, window: Window) -> u64;
     /// Forgets what is stale; called once an interval.
     fn sweep(&self);
+}
+
+impl Windows for Registry {
+    fn take_closed(&self, before: Timestamp) -> Vec<Window> {
+        Self::take_closed(self, before)
+    }
+
+    fn take_starting_before(&self, start: Timestamp) -> Vec<Window> {
+        Self::take_starting_before(self, start)
+    }
+
+    fn take_all(&self) -> Vec<Window> {
+        Self::take_all(self)
+    }
+
+    fn fold_late(&self, window: Window) -> u64 {
+        Self::fold_late(self, window)
+    }
+
+    fn sweep(&self) {
+        Self::sweep(self);
+    }
 }
 
 /// How windows are closed.

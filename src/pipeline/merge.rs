@@ -11,7 +11,7 @@ use crate::component::output::{NameStyle, Output, Series, SeriesName, Speaker};
 use crate::model::labels::Labels;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::{ClockStamp, Timestamp};
-use crate::pipeline::codec as points;
+use crate::journal::points;
 use crate::pipeline::ledger::{Fate, Item, Ledger};
 
 /// A shift below this is the drift of a clock and no correction.

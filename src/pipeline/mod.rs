@@ -10,7 +10,6 @@ mod bisect;
 mod blocks;
 pub mod clock;
 pub mod close;
-mod codec;
 mod decide;
 pub mod deliver;
 #[cfg(test)]

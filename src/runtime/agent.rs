@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -10,11 +11,13 @@ use tracing::{error, info, warn};
 use crate::component::collector::Collector;
 use crate::component::journal::{Journal, JournalError, OutputId};
 use crate::component::output::Output;
+use crate::config::kinds;
 use crate::config::load::{Components, Loaded};
 use crate::config::settings::Settings;
-use crate::journal::disk::{DiskJournal, DiskSettings};
+use crate::journal::disk::{self, DiskJournal, DiskSettings};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
+use crate::outputs::console::Format;
 use crate::pipeline::clock::Timekeeper;
 use crate::pipeline::close::{Closer, CloserSettings};
 use crate::pipeline::deliver::{Delivery, DeliverySettings};
@@ -28,6 +31,9 @@ use crate::runtime::signals::Signals;
 use crate::runtime::stage::Stage;
 use crate::runtime::web::{self, Web};
 use crate::support::time::Clock;
+
+/// An output has a shorter timeout of its own; this one only guards against one that forgets it.
+const LEAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the agent did not start, or died.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +91,6 @@ pub async fn run(loaded: Loaded, dry_run: bool) -> Result<(), RunError> {
 }
 
 /// The running agent: its stages, in the order of the flow.
-#[derive(Debug)]
 struct Agent {
     collecting: Stage,
     closing: Stage,
@@ -179,6 +184,19 @@ fn closer_settings(settings: &Settings) -> CloserSettings {
     }
 }
 
+fn delivery_settings(settings: &Settings) -> DeliverySettings {
+    DeliverySettings {
+        interval: settings.interval.0,
+        release_interval: settings.release_interval.0,
+        // The closer looks at the clock once a second.
+        release_delay: settings.grace.0 + Duration::from_secs(1),
+        bulk_size: settings.bulk_size as usize,
+        time_to_live: settings.journal.time_to_live.points.0,
+        request_timeout: settings.release_interval.0.max(LEAST_REQUEST_TIMEOUT),
+        stop_timeout: settings.shutdown_timeout.0.mul_f64(0.7),
+    }
+}
+
 fn open_journal(
     settings: &Settings,
     outputs: Vec<OutputId>,
@@ -188,7 +206,7 @@ fn open_journal(
     let directory = &settings.journal.directory;
     if dry_run {
         info!("This is a dry run: points are printed, nothing is journalled or sent.");
-        return Ok(Some(Arc::new(Printing::new(settings.speaker()))));
+        return Ok(Some(Arc::new(Printing::new(Format::Text, settings.speaker(), Box::new(io::stdout())))));
     }
     if !settings.outputs.contains_key("datadog") {
         info!("No Datadog key is set, so nothing is delivered to Datadog; API_KEY=… sets one.");
@@ -201,7 +219,10 @@ fn open_journal(
         DiskSettings {
             directory: directory.clone(),
             bound: settings.journal.bound.0,
-            sync: settings.journal.sync.into(),
+            sync: match settings.journal.sync {
+                kinds::Sync::Batch => disk::Sync::Batch,
+                kinds::Sync::Every(interval) => disk::Sync::Every(interval),
+            },
             outputs,
         },
         clock.clone(),
@@ -269,18 +290,13 @@ fn deliver(
             output.into(),
             settings.speaker(),
             journal.clone(),
-            shared.clock.clone(),
             shared.timekeeper.clone(),
             shared.board.clone(),
-            DeliverySettings {
-                interval: settings.interval.0,
-                release_interval: settings.release_interval.0,
-                bulk_size: settings.bulk_size as usize,
-                time_to_live: settings.journal.time_to_live.points.0,
-            },
+            delivery_settings(settings),
         );
         info!(output = name, "Delivering.");
-        stage.spawn(|stop| delivery.run(stop));
+        // The closer has stopped when this stage is told to: all windows are journalled then.
+        stage.spawn(|stop| delivery.run(stop.clone(), stop));
     }
     stage
 }

@@ -1,6 +1,8 @@
 //! A dry run's journal: what would be stored and sent is printed instead.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,23 +10,31 @@ use async_trait::async_trait;
 use crate::component::journal::{
     Appended, Balance, Depth, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Settlement,
 };
-use crate::component::output::Speaker;
+use crate::component::output::{SeriesName, Speaker};
 use crate::journal::points;
 use crate::model::block::{Block, BlockKind};
+use crate::model::point::Point;
 use crate::model::time::{ClockStamp, Timestamp};
-use crate::outputs::console::{Console, Style};
+use crate::outputs::console::{self, Format};
 
 /// Prints every point that is appended, with the speaker's tags, and keeps nothing.
-#[derive(Debug)]
 pub struct Printing {
-    console: Console,
+    format: Format,
     speaker: Speaker,
+    writer: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Printing {
-    /// Prints to stdout for this speaker.
-    pub fn new(speaker: Speaker) -> Self {
-        Self { console: Console::to_stdout(Style::Text), speaker }
+    /// Prints for this speaker.
+    pub fn new(format: Format, speaker: Speaker, writer: Box<dyn Write + Send>) -> Self {
+        Self { format, speaker, writer: Mutex::new(writer) }
+    }
+
+    fn line(&self, point: &Point, out: &mut Vec<u8>) {
+        let (metric, value) = point.dotted();
+        let (kind, interval) = (point.kind, point.interval);
+        let tags = console::tags(&point.labels, &self.speaker);
+        self.format.line(&SeriesName { metric, tags, kind, interval }, point.time, value, out);
     }
 }
 
@@ -32,9 +42,11 @@ impl Printing {
 impl Journal for Printing {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
         if block.kind == BlockKind::Points {
-            let points = points::decode(&block.payload)?;
-            let failed = |source| JournalError::Medium { place: "stdout".to_string(), action: "write", source };
-            self.console.print(&points, &self.speaker).map_err(failed)?;
+            let mut text = Vec::new();
+            points::decode(&block.payload)?.iter().for_each(|point| self.line(point, &mut text));
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = writer.write_all(&text).and_then(|()| writer.flush());
+            written.map_err(|source| JournalError::Medium { place: "stdout".to_string(), action: "write", source })?;
         }
         Ok(Appended { id: EntryId(0), evicted: BTreeMap::new() })
     }

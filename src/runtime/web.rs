@@ -61,7 +61,7 @@ async fn root(state: State<Web>, headers: HeaderMap, query: RawQuery) -> Respons
         host: web.host.clone(),
         series: counts.series,
         series_limit: web.series_limit,
-        refused: counts.refused.values().sum(),
+        refused: counts.origins.iter().flat_map(|origin| &origin.refused).map(|(_, samples)| samples).sum(),
         started: web.started,
         now: web.clock.now(),
     };
@@ -78,8 +78,8 @@ async fn root(state: State<Web>, headers: HeaderMap, query: RawQuery) -> Respons
 async fn metrics(State(web): State<Web>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let accept = joined(&headers, header::ACCEPT);
     let encoding = joined(&headers, header::ACCEPT_ENCODING);
-    let query = query.unwrap_or_default();
-    let request = PageRequest::negotiate(accept.as_deref(), encoding.as_deref(), &query, web.created_lines);
+    let mut request = PageRequest::new(&accept, &encoding, &query.unwrap_or_default());
+    request.created |= web.created_lines;
     let mut response = Response::builder()
         .header(header::CONTENT_TYPE, request.content_type())
         .header(header::VARY, "Accept, Accept-Encoding");
@@ -110,12 +110,12 @@ async fn not_found() -> (StatusCode, &'static str) {
 
 /// Whether the peer is a browser: it names HTML; Prometheus and curl do not.
 fn wants_html(headers: &HeaderMap) -> bool {
-    joined(headers, header::ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+    joined(headers, header::ACCEPT).to_ascii_lowercase().contains("text/html")
 }
 
-/// A header that may stand several times, as one list.
-fn joined(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+/// A header that may stand several times, as one list; empty where there is none.
+fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
     let values: Vec<&str> =
         headers.get_all(name).iter().map(HeaderValue::to_str).filter_map(Result::ok).collect();
-    (!values.is_empty()).then(|| values.join(","))
+    values.join(",")
 }

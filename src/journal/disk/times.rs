@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::component::journal::shift_of;
+use crate::component::dating::shift_of;
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
 use crate::model::block::Block;
 use crate::model::time::{BootId, ClockStamp, Timestamp};

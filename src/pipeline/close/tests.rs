@@ -1,5 +1,5 @@
 use super::*;
-use crate::pipeline::codec::decode;
+use crate::journal::points::decode;
 use crate::pipeline::fakes::{CountWrapper, MemoryJournal, MemoryWindows, NOW};
 use crate::support::time::Clock;
 

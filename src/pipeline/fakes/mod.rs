@@ -56,6 +56,6 @@ pub(crate) fn block_of(points: &[Point], stamp: ClockStamp) -> Block {
         newest: times().max().unwrap(),
         windows: Vec::new(),
         stamp,
-        payload: crate::pipeline::codec::encode(points),
+        payload: crate::journal::points::encode(points),
     }
 }

@@ -69,7 +69,11 @@ metrics! {
 
     REGISTRY_SERIES = MetricDef::gauge("tawny_registry_series", "Series that the registry holds, by origin.")
         .labels(&["origin"]);
-    REGISTRY_SAMPLES = MetricDef::total("tawny_registry_samples_total", "Samples that the registry has recorded.");
+    REGISTRY_SAMPLES = MetricDef::total("tawny_registry_samples_total", "Samples that the registry has recorded, by origin.")
+        .labels(&["origin"]);
+    REGISTRY_AHEAD = MetricDef::total("tawny_registry_ahead_samples_total", "Samples that were more than ten minutes ahead and were stamped with now.");
+    REGISTRY_BACKLOG = MetricDef::total("tawny_registry_backlog_samples_total", "Samples that were too old for the page and reached the push only.");
+    REGISTRY_EVICTED = MetricDef::total("tawny_registry_evicted_series_total", "Idle series that went because a limit needed their room.");
     REGISTRY_REFUSED = MetricDef::total("tawny_registry_refused_samples_total", "Samples that the registry has refused, by origin and reason.")
         .labels(&["origin", "reason"]);
     REGISTRY_WINDOWS = MetricDef::gauge("tawny_registry_window_bytes", "Memory that observations in open windows take.");

@@ -13,7 +13,6 @@ mod readings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -24,7 +23,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::Registry as Instruments;
 use tracing::error;
 
 use crate::model::labels::Labels;
@@ -33,28 +32,21 @@ use crate::model::time::Timestamp;
 use crate::registry::board::Board;
 use crate::registry::own::process::Process;
 use crate::registry::own::readings::Readings;
+use crate::registry::Registry;
+use crate::registry::limits::Counts;
 use crate::registry::view::Shape;
 use crate::support::time::Clock;
-
-/// What the registry counts of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Series that it holds, by origin.
-    pub series: BTreeMap<String, u64>,
-    /// Samples that it has recorded.
-    pub samples: u64,
-    /// Samples that it has refused, by origin and reason.
-    pub refused: BTreeMap<(String, &'static str), u64>,
-    /// Families that were left out of pages because their names clash ([`crate::registry::view::View::clashed`]).
-    pub page_clashes: u64,
-    /// Bytes that observations in open windows take.
-    pub window_bytes: u64,
-}
 
 /// Whoever can tell what the registry counts.
 pub trait RegistryCounts: Send + Sync {
     /// The counts of this moment.
     fn counts(&self) -> Counts;
+}
+
+impl RegistryCounts for Registry {
+    fn counts(&self) -> Counts {
+        Self::counts(self)
+    }
 }
 
 /// One family of the agent's own metrics, read for a page.
@@ -82,7 +74,7 @@ type LabelSet = Vec<(&'static str, &'static str)>;
 
 /// The agent's own metrics.
 pub struct OwnMetrics {
-    registry: Registry,
+    registry: Instruments,
     clock: Clock,
     created: Timestamp,
     scrapes: Family<LabelSet, Counter>,
@@ -93,7 +85,7 @@ impl OwnMetrics {
     /// Metrics that tell what the board and the registry say whenever they are asked.
     pub fn new(board: Arc<Board>, counts: Arc<dyn RegistryCounts>, clock: Clock) -> Self {
         let mut own = Self {
-            registry: Registry::default(),
+            registry: Instruments::default(),
             created: clock.now(),
             clock: clock.clone(),
             scrapes: Family::default(),

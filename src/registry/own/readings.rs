@@ -9,7 +9,7 @@ use crate::component::journal::{DropReason, JournalStatus};
 use crate::model::metric::{Kind, MetricDef};
 use crate::model::time::Timestamp;
 use crate::registry::board::{CollectorFacts, Facts, OutputFacts, OutputState};
-use crate::registry::own::Counts;
+use crate::registry::limits::Counts;
 use crate::registry::own::catalogue as metric;
 use crate::registry::own::process::Process;
 
@@ -146,14 +146,17 @@ impl Readings {
     }
 
     pub(super) fn registry(&mut self, counts: &Counts) {
-        for (origin, series) in &counts.series {
-            self.count(&metric::REGISTRY_SERIES, &[origin], *series);
+        for origin in &counts.origins {
+            self.count(&metric::REGISTRY_SERIES, &[&origin.name], origin.series);
+            self.count(&metric::REGISTRY_SAMPLES, &[&origin.name], origin.samples);
+            for (reason, samples) in &origin.refused {
+                self.count(&metric::REGISTRY_REFUSED, &[&origin.name, reason.name()], *samples);
+            }
         }
-        self.count(&metric::REGISTRY_SAMPLES, &[], counts.samples);
-        for ((origin, reason), samples) in &counts.refused {
-            self.count(&metric::REGISTRY_REFUSED, &[origin, reason], *samples);
-        }
-        self.count(&metric::PAGE_CLASHES, &[], counts.page_clashes);
+        self.count(&metric::REGISTRY_AHEAD, &[], counts.ahead);
+        self.count(&metric::REGISTRY_BACKLOG, &[], counts.backlog);
+        self.count(&metric::REGISTRY_EVICTED, &[], counts.evicted);
+        self.count(&metric::PAGE_CLASHES, &[], counts.clashed);
         self.count(&metric::REGISTRY_WINDOWS, &[], counts.window_bytes);
     }
 

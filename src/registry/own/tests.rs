@@ -2,6 +2,7 @@ use super::*;
 use crate::component::journal::{Balance, Depth, DropReason, JournalStatus};
 use crate::model::block::BlockKind;
 use crate::registry::board::{CollectorFacts, OutputFacts, OutputState};
+use crate::registry::limits::{OriginCounts, RecordError};
 
 struct Fixed(Counts);
 
@@ -66,13 +67,23 @@ fn busy_board() -> Arc<Board> {
     board
 }
 
+fn refused(by_limit: u64) -> [(RecordError, u64); 4] {
+    let count = |error: RecordError| if error == RecordError::SeriesLimit { by_limit } else { 0 };
+    RecordError::ALL.map(|error| (error, count(error)))
+}
+
 fn busy() -> OwnMetrics {
     let counts = Counts {
-        series: BTreeMap::from([("host".to_string(), 12)]),
-        samples: 99,
-        refused: BTreeMap::from([(("redis".to_string(), "limit"), 4)]),
-        page_clashes: 1,
+        origins: vec![
+            OriginCounts { name: "host".to_string(), series: 12, samples: 99, refused: refused(0) },
+            OriginCounts { name: "redis".to_string(), series: 0, samples: 0, refused: refused(4) },
+        ],
+        ahead: 2,
+        backlog: 3,
+        evicted: 5,
+        clashed: 1,
         window_bytes: 77,
+        ..Counts::default()
     };
     let own = OwnMetrics::new(busy_board(), Arc::new(Fixed(counts)), Clock::system());
     own.scraped("text_0.0.4", Duration::from_millis(250));
@@ -125,8 +136,11 @@ fn the_metrics_say_what_board_and_registry_say() {
         "tawny_journal_oldest_timestamp_seconds{} 1799999000",
         "tawny_journal_writable{} 0",
         "tawny_registry_series{origin=\"host\"} 12",
-        "tawny_registry_samples_total{} 99",
-        "tawny_registry_refused_samples_total{origin=\"redis\",reason=\"limit\"} 4",
+        "tawny_registry_samples_total{origin=\"host\"} 99",
+        "tawny_registry_ahead_samples_total{} 2",
+        "tawny_registry_backlog_samples_total{} 3",
+        "tawny_registry_evicted_series_total{} 5",
+        "tawny_registry_refused_samples_total{origin=\"redis\",reason=\"series_limit\"} 4",
         "tawny_registry_window_bytes{} 77",
         "tawny_page_clashes_total{} 1",
         "tawny_scrapes_total{format=\"text_0.0.4\"} 2",

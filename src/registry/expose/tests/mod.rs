@@ -10,7 +10,8 @@ use super::*;
 use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
 use crate::registry::board::Board;
-use crate::registry::own::{Counts, OwnMetrics, RegistryCounts};
+use crate::registry::limits::Counts;
+use crate::registry::own::{OwnMetrics, RegistryCounts};
 use crate::registry::view::{FamilyId, FamilyView, Position, Running, SeriesView, Shape, View};
 use crate::support::time::Clock;
 
