@@ -17,6 +17,7 @@
 mod support;
 
 mod cases;
+mod cli;
 mod exposition;
 mod layers;
 mod prometheus;

@@ -81,9 +81,9 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> std::io::Result<
             let dry_run = dry_run || arguments.dry_run;
             load(&flags).map_or(Ok(End::Unusable), |loaded| run::run(loaded, dry_run))
         }
-        Command::Check { connect } => {
-            load(&flags).map_or(Ok(End::Unusable), |loaded| check::check(loaded, connect))
-        }
+        Command::Check { connect } => load(&flags).map_or(Ok(End::Unusable), |loaded| {
+            check::check(loaded, environment, connect)
+        }),
         Command::Config => load(&flags).map_or(Ok(End::Unusable), |loaded| settings::show(&loaded)),
         Command::Once { json } => load(&flags).map_or(Ok(End::Unusable), |loaded| once::once(loaded, json)),
         Command::List { name } => list::list(&CATALOG, name.as_deref()),
