@@ -18,6 +18,7 @@ mod support;
 
 mod aggregation;
 mod cases;
+mod cli;
 mod exposition;
 mod layers;
 mod openmetrics;

@@ -6,13 +6,19 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::collectors::host;
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
 use crate::component::output::Output;
 use crate::component::settings::{Problems, Section};
 use crate::component::wrapper::Wrapper;
+use crate::outputs;
+use crate::support::proxy::Proxies;
 use crate::support::root::Roots;
+use crate::wrappers;
+use crate::wrappers::Aggregation;
 
 pub mod reference;
 
@@ -61,9 +67,53 @@ pub static CATALOG: Catalog = Catalog {
         descriptor: &host::DESCRIPTOR,
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
     }],
-    wrappers: &[],
-    outputs: &[],
+    wrappers: &[
+        Entry {
+            descriptor: &wrappers::datadog::DESCRIPTOR,
+            build: |section, _, findings| {
+                let histograms: Histograms = section.read(&mut findings.problems)?;
+                Some(Box::new(wrappers::datadog::Datadog::new(
+                    &histograms.histogram_aggregates,
+                    &histograms.histogram_percentiles,
+                )))
+            },
+        },
+        Entry {
+            descriptor: &wrappers::simple::DESCRIPTOR,
+            build: |_, _, _| Some(Box::new(wrappers::simple::Simple::new())),
+        },
+    ],
+    outputs: &[
+        Entry {
+            descriptor: &outputs::datadog::DESCRIPTOR,
+            build: |section, cx, findings| {
+                let defaults = outputs::datadog::Defaults {
+                    timeout: cx.release_interval * 4 / 5,
+                    proxies: Proxies::from_env(cx.variable),
+                };
+                let made = outputs::datadog::build(section, &defaults, &mut findings.problems)?;
+                for warning in made.warnings() {
+                    findings.warnings.add(section.path.as_str(), warning.as_str());
+                }
+                Some(Box::new(made))
+            },
+        },
+        Entry {
+            descriptor: &outputs::console::DESCRIPTOR,
+            build: |section, _, findings| {
+                let made = outputs::console::build(section, &mut findings.problems)?;
+                Some(Box::new(made))
+            },
+        },
+    ],
 };
+
+/// What the wrapper `datadog` tells of observations.
+#[derive(Deserialize)]
+struct Histograms {
+    histogram_aggregates: Vec<Aggregation>,
+    histogram_percentiles: Vec<f64>,
+}
 
 impl Catalog {
     /// What every component says of itself: collectors, wrappers, outputs, each in the order of the list.

@@ -4,11 +4,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::cli::{End, block_on, log, print};
 use crate::component::collector::{CollectError, Collector};
 use crate::component::output::{Output, SendError};
+use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::settings::{RedisSettings, Settings};
 use crate::model::sample::Samples;
@@ -32,7 +34,7 @@ enum Outcome {
 }
 
 /// Says that the settings are fine, with warnings; with `connect` tries what they name, a line each.
-pub(super) fn check(loaded: Loaded, connect: bool) -> io::Result<End> {
+pub(super) fn check(loaded: Loaded, environment: &Environment, connect: bool) -> io::Result<End> {
     loaded.warnings.iter().for_each(super::warn);
     let file = loaded
         .file
@@ -48,7 +50,7 @@ pub(super) fn check(loaded: Loaded, connect: bool) -> io::Result<End> {
         return Ok(End::Done);
     }
     log::start_quiet();
-    block_on(try_all(loaded))?
+    block_on(try_all(loaded, environment))?
 }
 
 fn summary(settings: &Settings, file: &str) -> String {
@@ -64,7 +66,7 @@ fn summary(settings: &Settings, file: &str) -> String {
     )
 }
 
-async fn try_all(loaded: Loaded) -> io::Result<End> {
+async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
     let mut end = End::Done;
     let mut say = |tried: Vec<Tried>| -> io::Result<()> {
         for one in tried {
@@ -76,7 +78,9 @@ async fn try_all(loaded: Loaded) -> io::Result<End> {
         Ok(())
     };
     for (name, output) in &loaded.components.outputs {
-        say(try_output(name, output.as_ref()).await)?;
+        let section = loaded.settings.outputs.get(name).map(|own| &own.section.value);
+        let unused = unused(section.unwrap_or(&Value::Null), environment);
+        say(try_output(name, output.as_ref(), &unused).await)?;
     }
     if let Some(redis) = &loaded.settings.redis {
         say(vec![try_redis(redis).await])?;
@@ -105,7 +109,7 @@ fn line(tried: &Tried) -> String {
 const STEPS: [&str; 4] = ["proxy", "url", "tls", "key"];
 
 /// One request tells about every step: the one that failed, those before it, which went well, and those behind it.
-async fn try_output(name: &str, output: &dyn Output) -> Vec<Tried> {
+async fn try_output(name: &str, output: &dyn Output, unused: &[(usize, &str)]) -> Vec<Tried> {
     let asked = timeout(PATIENCE, output.probe()).await;
     let (failed, text) = match asked {
         Ok(Ok(Some(_))) => (None, "accepted".to_string()),
@@ -122,27 +126,55 @@ async fn try_output(name: &str, output: &dyn Output) -> Vec<Tried> {
             Some(failed) if step == failed => Outcome::Failed(text.clone()),
             Some(failed) if step > failed => Outcome::NotTried,
             None if step == STEPS.len() - 1 => Outcome::Ok(text.clone()),
-            _ => Outcome::Ok(String::new()),
+            _ => {
+                let why = unused
+                    .iter()
+                    .find(|(which, _)| *which == step)
+                    .map(|(_, why)| *why);
+                Outcome::Ok(why.unwrap_or("works").to_string())
+            }
         },
     });
     steps.collect()
 }
 
+/// The steps that this output does not take, as far as its settings tell, and why.
+fn unused(section: &Value, environment: &Environment) -> Vec<(usize, &'static str)> {
+    let text = |key: &str| {
+        section
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    let set = |name: &str| environment.exact(name).is_some();
+    let plain = text("url").is_some_and(|url| url.starts_with("http://"));
+    let (capitals, small) = if plain {
+        ("HTTP_PROXY", "http_proxy")
+    } else {
+        ("HTTPS_PROXY", "https_proxy")
+    };
+    let proxied = text("proxy").map_or(set(capitals) || set(small), |proxy| proxy != "none");
+    let mut steps = Vec::new();
+    if !proxied {
+        steps.push((0, "none is set"));
+    }
+    if plain {
+        steps.push((2, "not used: the address is plain http"));
+    }
+    steps
+}
+
 /// Which step an error is about.
 fn step_of(error: &SendError) -> usize {
+    let told = error.to_string().to_ascii_lowercase();
     match error {
-        SendError::Retry { reason, .. } => {
-            let reason = reason.to_ascii_lowercase();
-            if reason.contains("proxy") {
-                0
-            } else if reason.contains("tls") || reason.contains("certificate") {
-                2
-            } else {
-                1
-            }
-        }
-        SendError::Unanswered { .. } | SendError::Misdirected { .. } => 1,
         SendError::Unauthorized { .. } | SendError::Refused { .. } | SendError::TooLarge { .. } => 3,
+        SendError::Misdirected { .. } => 1,
+        // It answers, and is not able now.
+        _ if told.starts_with("status ") => 3,
+        _ if told.contains("proxy") => 0,
+        _ if told.contains("tls") || told.contains("certificate") => 2,
+        _ => 1,
     }
 }
 
@@ -256,7 +288,7 @@ mod tests {
     }
 
     async fn words(answer: Result<Option<Sent>, SendError>) -> Vec<String> {
-        let tried = try_output("dd", &Answering(answer)).await;
+        let tried = try_output("dd", &Answering(answer), &[(0, "none is set")]).await;
         tried
             .iter()
             .map(|one| line(one).split_whitespace().collect::<Vec<_>>().join(" "))
@@ -268,9 +300,9 @@ mod tests {
         assert_eq!(
             words(Ok(Some(Sent::default()))).await,
             [
-                "ok outputs.dd proxy",
-                "ok outputs.dd url",
-                "ok outputs.dd tls",
+                "ok outputs.dd proxy none is set",
+                "ok outputs.dd url works",
+                "ok outputs.dd tls works",
                 "ok outputs.dd key accepted"
             ]
         );
@@ -278,8 +310,8 @@ mod tests {
         assert_eq!(
             words(Err(SendError::Retry { after: None, reason })).await,
             [
-                "ok outputs.dd proxy",
-                "ok outputs.dd url",
+                "ok outputs.dd proxy none is set",
+                "ok outputs.dd url works",
                 "failed outputs.dd tls TLS with intake.test fails: unknown issuer",
                 "- outputs.dd key not tried",
             ]
@@ -287,6 +319,21 @@ mod tests {
         let reason = "status 403: Forbidden".to_string();
         let refused = words(Err(SendError::Unauthorized { reason })).await;
         assert_eq!(refused[3], "failed outputs.dd key status 403: Forbidden");
+    }
+
+    #[test]
+    fn a_step_that_is_not_taken_says_so() {
+        let environment = Environment::from_iter([("https_proxy", "http://proxy:3128")]);
+        let plain = serde_json::json!({"url": "http://127.0.0.1:8126/api"});
+        let steps = |section: &Value| {
+            unused(section, &environment)
+                .iter()
+                .map(|(step, _)| *step)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(steps(&plain), [0, 2]);
+        assert_eq!(steps(&Value::Null), [0; 0]);
+        assert_eq!(steps(&serde_json::json!({"proxy": "none"})), [0]);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! * [`arguments`]: every command and flag, with its help
 //! * `check`, `journal`, `list`, `once`, `run`, `settings`: a command each, or a few that belong together
 //! * `health`: asks the running agent whether it is alive
+//! * `points`, `progress`: points as lines; how far a long command is
 //! * `log`: what the agent says of itself while it runs
 //! * `print`: to stdout and stderr
 
@@ -24,7 +25,9 @@ mod journal;
 mod list;
 mod log;
 mod once;
+mod points;
 mod print;
+mod progress;
 mod run;
 mod settings;
 
@@ -81,9 +84,9 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> std::io::Result<
             let dry_run = dry_run || arguments.dry_run;
             load(&flags).map_or(Ok(End::Unusable), |loaded| run::run(loaded, dry_run))
         }
-        Command::Check { connect } => {
-            load(&flags).map_or(Ok(End::Unusable), |loaded| check::check(loaded, connect))
-        }
+        Command::Check { connect } => load(&flags).map_or(Ok(End::Unusable), |loaded| {
+            check::check(loaded, environment, connect)
+        }),
         Command::Config => load(&flags).map_or(Ok(End::Unusable), |loaded| settings::show(&loaded)),
         Command::Once { json } => load(&flags).map_or(Ok(End::Unusable), |loaded| once::once(loaded, json)),
         Command::List { name } => list::list(&CATALOG, name.as_deref()),

@@ -8,6 +8,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::component::settings::did_you_mean;
+use crate::journal::disk;
 use crate::support::quantity::Span;
 
 /// An address and port to listen on.
@@ -85,6 +86,15 @@ impl fmt::Display for Sync {
     }
 }
 
+impl From<Sync> for disk::Sync {
+    fn from(sync: Sync) -> Self {
+        match sync {
+            Sync::Batch => Self::Batch,
+            Sync::Every(interval) => Self::Every(interval),
+        }
+    }
+}
+
 impl Serialize for Sync {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -125,24 +135,6 @@ impl WrapperKind {
             Self::Simple => "simple",
         }
     }
-}
-
-/// A value that is made of a histogram's window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Aggregate {
-    /// The greatest value.
-    Max,
-    /// The least value.
-    Min,
-    /// The mean.
-    Avg,
-    /// The middle value.
-    Median,
-    /// The sum.
-    Sum,
-    /// How many values a second.
-    Count,
 }
 
 /// The least that the agent's own log says.

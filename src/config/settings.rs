@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::component::output::Speaker;
 use crate::component::settings::Section;
-use crate::config::kinds::{Aggregate, Level, Listen, LogFormat, Sync, WrapperKind};
+use crate::config::kinds::{Level, Listen, LogFormat, Sync, WrapperKind};
 use crate::support::quantity::{Size, Span};
 use crate::support::secret::Secret;
+use crate::wrappers::Aggregation;
 
 /// Everything that can be set. In a file the keys are the fields' names.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -138,17 +139,16 @@ pub struct WrapperSettings {
     #[serde(rename = "type")]
     pub kind: WrapperKind,
     /// What `datadog` makes of a histogram; default `max`, `median`, `avg`, `count`. An empty list makes none.
-    pub histogram_aggregates: Vec<Aggregate>,
+    pub histogram_aggregates: Vec<Aggregation>,
     /// Which percentiles `datadog` makes of a histogram, each above 0 and below 1; default 0.95.
     pub histogram_percentiles: Vec<f64>,
 }
 
 impl Default for WrapperSettings {
     fn default() -> Self {
-        use Aggregate::{Avg, Count, Max, Median};
         Self {
             kind: WrapperKind::default(),
-            histogram_aggregates: vec![Max, Median, Avg, Count],
+            histogram_aggregates: Aggregation::DEFAULT.to_vec(),
             histogram_percentiles: vec![0.95],
         }
     }

@@ -1,0 +1,140 @@
+//! Tests of loading, with a catalog of their own.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::load::{Flags, Loaded, Refused, load_with};
+use crate::catalog::{Catalog, Context, Entry, Findings};
+use crate::component::collector::Collector;
+use crate::component::descriptor::{Descriptor, Role};
+use crate::component::output::Output;
+use crate::component::settings::Section;
+use crate::component::wrapper::Wrapper;
+use crate::model::point::Point;
+use crate::model::window::Window;
+use crate::support::secret::Secret;
+
+mod layers;
+mod variables;
+
+const fn descriptor(name: &'static str, role: Role) -> Descriptor {
+    Descriptor {
+        name,
+        role,
+        summary: "",
+        sample: "",
+        metrics: &[],
+    }
+}
+
+static HOST: Descriptor = descriptor("host", Role::Collector);
+static NGINX: Descriptor = descriptor("nginx", Role::Collector);
+static DATADOG: Descriptor = descriptor("datadog", Role::Output);
+
+static WRAPPER: Descriptor = descriptor("datadog", Role::Wrapper);
+static SIMPLE: Descriptor = descriptor("simple", Role::Wrapper);
+
+static CATALOG: Catalog = Catalog {
+    collectors: &[
+        Entry {
+            descriptor: &HOST,
+            build: host,
+        },
+        Entry {
+            descriptor: &NGINX,
+            build: host,
+        },
+    ],
+    wrappers: &[
+        Entry {
+            descriptor: &WRAPPER,
+            build: wrapper,
+        },
+        Entry {
+            descriptor: &SIMPLE,
+            build: wrapper,
+        },
+    ],
+    outputs: &[Entry {
+        descriptor: &DATADOG,
+        build: datadog,
+    }],
+};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Host {
+    groups: Vec<String>,
+    metrics: String,
+}
+
+fn host(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
+    section.read::<Host>(&mut findings.problems);
+    None
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read")]
+struct Datadog {
+    api_key: Secret,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    most: u32,
+}
+
+fn datadog(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Output>> {
+    section.read::<Datadog>(&mut findings.problems);
+    None
+}
+
+struct Nothing;
+
+impl Wrapper for Nothing {
+    fn wrap(&self, _: &Window, _: &mut Vec<Point>) {}
+}
+
+fn wrapper(_: &Section, _: &Context<'_>, _: &mut Findings) -> Option<Box<dyn Wrapper>> {
+    Some(Box::new(Nothing))
+}
+
+const NOWHERE: &str = "/nonexistent/tawny.yaml";
+
+fn from_variables(variables: &[(&str, &str)]) -> Result<Loaded, Box<Refused>> {
+    let environment = variables.iter().copied().collect();
+    load_with(&environment, &Flags::default(), &CATALOG, Path::new(NOWHERE))
+}
+
+fn from_file(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Box<Refused>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tawny.yaml");
+    fs::write(&path, text).unwrap();
+    let environment = variables.iter().copied().collect();
+    load_with(&environment, &Flags::default(), &CATALOG, &path).map_err(|mut refused| {
+        let folder = format!("{}/", folder.path().display());
+        for problem in &mut refused.problems {
+            problem.message = problem.message.replace(&folder, "");
+            problem.path = problem.path.replace(&folder, "");
+        }
+        refused
+    })
+}
+
+fn problems(loaded: Result<Loaded, Box<Refused>>) -> Vec<String> {
+    let refused = loaded.expect_err("these settings are wrong");
+    refused.problems.iter().map(ToString::to_string).collect()
+}
+
+fn warnings(loaded: &Loaded) -> Vec<String> {
+    let other = loaded.warnings.iter().filter(|warning| warning.path != "host");
+    other.map(ToString::to_string).collect()
+}
+
+fn names<T>(map: &std::collections::BTreeMap<String, T>) -> Vec<&str> {
+    map.keys().map(String::as_str).collect()
+}
