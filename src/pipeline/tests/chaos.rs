@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::component::output::SendError;
-use crate::pipeline::codec::decode;
+use crate::journal::points::decode;
 
 fn any_answer(random: &mut fastrand::Rng) -> Option<Answer> {
     let reason = String::new;
