@@ -261,15 +261,14 @@ async fn a_hang_a_cut_and_a_closed_port_are_tried_again() {
         .unwrap_err();
     assert_eq!(
         error,
-        SendError::Retry {
-            after: None,
+        SendError::Unanswered {
             reason: format!("{}/api/v2/series: no answer within 50ms", hang.url),
         }
     );
     let half = Stub::start(|_| Reply::Half).await;
     assert_eq!(
         word(output(&half.url).send(Bytes::from_static(b"b")).await),
-        "retry"
+        "unanswered"
     );
     assert_eq!(
         word(output("http://127.0.0.1:1").send(Bytes::from_static(b"b")).await),
