@@ -16,7 +16,7 @@ use crate::pipeline::merge::Batch;
 
 /// Requests that have to be taken before the limits that a 413 divided are eased.
 const EASING: u32 = 50;
-/// The most that the limits are divided by.
+/// The most that the limits are divided by: far less than a point is left of any limit then.
 const MOST_SHRINK: u32 = 1 << 16;
 /// How long a request that was taken speaks for the destination when another one is refused.
 const WITNESS: Duration = Duration::from_secs(60);
@@ -46,6 +46,12 @@ impl Delivery {
                 self.delivered(request.items());
                 self.settle().await;
                 true
+            }
+            Action::Shrink if self.shrink >= MOST_SHRINK => {
+                // Whatever refuses these sizes does not mean the size; once it is gone, full requests are right again.
+                self.shrink = 1;
+                self.park(Cause::Requests, &reason);
+                false
             }
             Action::Shrink => {
                 self.shrink_limits();
@@ -126,7 +132,7 @@ impl Delivery {
 
     fn shrink_limits(&mut self) {
         self.easy = 0;
-        self.shrink = self.shrink.saturating_mul(2).min(MOST_SHRINK);
+        self.shrink = self.shrink.saturating_mul(2);
         info!(output = %self.id, divided_by = self.shrink, "A request was too large; smaller ones are sent.");
     }
 
@@ -162,7 +168,9 @@ impl Delivery {
                 }
                 // Nothing is lost by beginning anew: what was taken is settled.
                 Action::Shrink => {
-                    self.shrink_limits();
+                    if self.shrink < MOST_SHRINK {
+                        self.shrink_limits();
+                    }
                     self.retry(None, &reason);
                     return false;
                 }

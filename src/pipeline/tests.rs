@@ -1,5 +1,7 @@
 //! Closer, journal and delivery together, under clocks that are wrong.
 
+mod chaos;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

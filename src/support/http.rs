@@ -107,6 +107,8 @@ impl Failure {
 pub struct HttpError {
     /// What kind of failure it is.
     pub failure: Failure,
+    /// Whether the request had left when it failed, so that it may have arrived.
+    pub may_have_arrived: bool,
     /// What happened, with the URL and what to look at.
     pub reason: String,
 }
@@ -238,6 +240,7 @@ impl Client {
         };
         HttpError {
             failure,
+            may_have_arrived: matches!(failure, Failure::Timeout | Failure::Broken) && !error.is_connect(),
             reason: format!("{}: {what}{way}", Shown(url)),
         }
     }

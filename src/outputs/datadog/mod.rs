@@ -247,9 +247,9 @@ impl Output for Datadog {
 
 /// Name, route, TLS and time-outs come and go with the network: all of them are tried again.
 fn no_answer(error: HttpError) -> SendError {
-    SendError::Retry {
-        after: None,
-        reason: error.reason,
+    match error.may_have_arrived {
+        true => SendError::Unanswered { reason: error.reason },
+        false => SendError::Retry { after: None, reason: error.reason },
     }
 }
 

@@ -201,6 +201,7 @@ fn word(result: Result<Sent, SendError>) -> &'static str {
     match result {
         Ok(_) => "ok",
         Err(SendError::Retry { .. }) => "retry",
+        Err(SendError::Unanswered { .. }) => "unanswered",
         Err(SendError::TooLarge { .. }) => "too large",
         Err(SendError::Unauthorized { .. }) => "unauthorized",
         Err(SendError::Misdirected { .. }) => "misdirected",

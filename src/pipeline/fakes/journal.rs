@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::component::dating::shift_of;
 use crate::component::journal::{
     Appended, Balance, Depth, DropReason, Entry, EntryId, ItemSet, Journal, JournalError, JournalStatus,
-    OutputId, ReadRequest, Settlement, shift_of,
+    OutputId, ReadRequest, Settlement,
 };
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{BootId, ClockStamp, Timestamp};

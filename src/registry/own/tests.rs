@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::component::journal::{Balance, Depth, DropReason, JournalStatus};
 use crate::model::block::BlockKind;
