@@ -69,7 +69,11 @@ impl<'a> BitReader<'a> {
         word[..have].copy_from_slice(&self.bytes[byte..byte + have]);
         self.at = end;
         let value = (u128::from_le_bytes(word) >> skip) as u64;
-        Some(if width == 64 { value } else { value & ((1 << width) - 1) })
+        Some(if width == 64 {
+            value
+        } else {
+            value & ((1 << width) - 1)
+        })
     }
 }
 
@@ -111,7 +115,11 @@ impl Plan {
         let mut lengths = [0u64; 65];
         for value in list {
             let distance = value.wrapping_sub(base) as u64;
-            let quotient = if divisor == 1 { distance } else { distance / divisor };
+            let quotient = if divisor == 1 {
+                distance
+            } else {
+                distance / divisor
+            };
             lengths[bit_length(quotient) as usize] += 1;
         }
         let widest = lengths.iter().rposition(|count| *count > 0).unwrap_or(0);
@@ -145,7 +153,11 @@ impl Plan {
         let order = u32::from(self.mode & !GOLOMB);
         for value in list {
             let distance = value.wrapping_sub(self.base) as u64;
-            let quotient = if self.divisor == 1 { distance } else { distance / self.divisor };
+            let quotient = if self.divisor == 1 {
+                distance
+            } else {
+                distance / self.divisor
+            };
             if self.mode & GOLOMB == 0 {
                 bits.put(quotient, order);
             } else {
@@ -250,7 +262,31 @@ mod tests {
             }
         }
         bytes_of(&[]);
-        bytes_of(&[i64::MIN, i64::MAX, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes_of(&[
+            i64::MIN,
+            i64::MAX,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]);
         bytes_of(&[0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, i64::MAX, 0, 0, 0, 0, 0, 0]);
     }
 
@@ -270,8 +306,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_noticed() {
-        assert_eq!(take_list(1, &mut Reader::new(&[8, 0, 1]), &mut BitReader::new(&[])), None);
-        assert_eq!(take_list(1, &mut Reader::new(&[65, 0, 1]), &mut BitReader::new(&[0; 99])), None);
-        assert_eq!(take_list(1, &mut Reader::new(&[0xff, 0, 1]), &mut BitReader::new(&[0; 99])), None);
+        assert_eq!(
+            take_list(1, &mut Reader::new(&[8, 0, 1]), &mut BitReader::new(&[])),
+            None
+        );
+        assert_eq!(
+            take_list(1, &mut Reader::new(&[65, 0, 1]), &mut BitReader::new(&[0; 99])),
+            None
+        );
+        assert_eq!(
+            take_list(1, &mut Reader::new(&[0xff, 0, 1]), &mut BitReader::new(&[0; 99])),
+            None
+        );
     }
 }

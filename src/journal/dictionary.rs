@@ -98,7 +98,11 @@ pub(super) fn take_names(most: usize, head: &mut Reader<'_>) -> Option<Vec<Arc<N
             if has_dotted {
                 dotted = head.after(&dotted, &mut budget)?;
             }
-            let scale = if flags & SCALED == 0 { 1.0 } else { f64::from_le_bytes(head.array()?) };
+            let scale = if flags & SCALED == 0 {
+                1.0
+            } else {
+                f64::from_le_bytes(head.array()?)
+            };
             Some(Arc::new(Names {
                 name: name.as_str().into(),
                 dotted: has_dotted.then(|| dotted.as_str().into()),
@@ -152,7 +156,9 @@ pub(super) fn put_sets(sets: &[Labels], head: &mut Vec<u8>, bits: &mut BitWriter
         shape.clear();
         for (key, value) in set.iter() {
             // Neighbours mostly have the same keys.
-            let guess = shape_of_set.last().and_then(|last| shape_list[*last as usize].get(shape.len()));
+            let guess = shape_of_set
+                .last()
+                .and_then(|last| shape_list[*last as usize].get(shape.len()));
             let number = match guess {
                 Some(guess) if keys[*guess] == key => *guess,
                 _ => *key_numbers.entry(key.into_owned()).or_insert_with_key(|key| {
@@ -196,7 +202,11 @@ pub(super) fn put_sets(sets: &[Labels], head: &mut Vec<u8>, bits: &mut BitWriter
         }
         let texts: Vec<_> = sorted.into_iter().map(|(text, _)| text).collect();
         put_texts(&texts, head);
-        let column: Vec<i64> = of_key.column.iter().map(|number| ranks[*number as usize]).collect();
+        let column: Vec<i64> = of_key
+            .column
+            .iter()
+            .map(|number| ranks[*number as usize])
+            .collect();
         put_ranks(&column, head, bits);
     }
 }

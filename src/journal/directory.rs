@@ -25,7 +25,10 @@ fn directory(variable: impl Fn(&str) -> Option<String>, system: &Path) -> PathBu
     if let Some(given) = set("STATE_DIRECTORY") {
         return given.split(':').next().unwrap_or(&given).into();
     }
-    if let Some(given) = set("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+    if let Some(given) = set("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+    {
         return given.join("tawny");
     }
     if is_ours(system) {
@@ -48,7 +51,12 @@ mod tests {
     use super::*;
 
     fn choose(variables: &[(&str, &str)], system: &Path) -> PathBuf {
-        let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         directory(find, system)
     }
 
@@ -69,6 +77,9 @@ mod tests {
         assert!(!system.exists());
         assert_eq!(choose(&all[3..], &system), system);
         assert_eq!(choose(&all[3..], &none), Path::new("/home/e/.local/state/tawny"));
-        assert_eq!(choose(&[("XDG_STATE_HOME", "d"), ("HOME", "")], &none), Path::new("tawny-state"));
+        assert_eq!(
+            choose(&[("XDG_STATE_HOME", "d"), ("HOME", "")], &none),
+            Path::new("tawny-state")
+        );
     }
 }

@@ -54,7 +54,11 @@ fn series_key(name: u32, suffix: u32, kind: PointKind, interval: u32, labels: u3
         PointKind::Rate => 2,
     };
     // There are at most 2^22 points, and so of anything in them; 22 + 23 + 2 + 32 + 22 bits.
-    u128::from(name) << 79 | u128::from(suffix) << 56 | kind << 54 | u128::from(interval) << 22 | u128::from(labels)
+    u128::from(name) << 79
+        | u128::from(suffix) << 56
+        | kind << 54
+        | u128::from(interval) << 22
+        | u128::from(labels)
 }
 
 const LABEL_BITS: u32 = 22;
@@ -179,7 +183,9 @@ fn put_columns(points: &[Point], places: &[Place], times: &[i64], head: &mut Vec
         put_ascending(sequence, head, bits);
     }
     let column_of = |row: &Row<'_>| row.places[0].0 >> LABEL_BITS;
-    let columns: Vec<&[Row<'_>]> = rows.chunk_by(|left, right| column_of(left) == column_of(right)).collect();
+    let columns: Vec<&[Row<'_>]> = rows
+        .chunk_by(|left, right| column_of(left) == column_of(right))
+        .collect();
     put_len(head, columns.len());
     let mut set_lists = Patterns::new();
     let (mut list, mut runs, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -193,7 +199,11 @@ fn put_columns(points: &[Point], places: &[Place], times: &[i64], head: &mut Vec
         head.push((key >> 32) as u8 & 3);
         put_u64(head, u64::from(key as u32));
         list.clear();
-        list.extend(column.iter().map(|row| (row.places[0].0 & ((1 << LABEL_BITS) - 1)) as i64));
+        list.extend(
+            column
+                .iter()
+                .map(|row| (row.places[0].0 & ((1 << LABEL_BITS) - 1)) as i64),
+        );
         let (number, new) = set_lists.number(&list);
         put_len(head, number);
         if new {
@@ -215,7 +225,10 @@ fn put_columns(points: &[Point], places: &[Place], times: &[i64], head: &mut Vec
 fn put_ascending(list: &[i64], head: &mut Vec<u8>, bits: &mut BitWriter) {
     put_len(head, list.len());
     put_i64(head, list.first().copied().unwrap_or(0));
-    let distances: Vec<i64> = list.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+    let distances: Vec<i64> = list
+        .windows(2)
+        .map(|pair| pair[1].wrapping_sub(pair[0]))
+        .collect();
     put_list(&distances, head, bits);
 }
 
@@ -244,7 +257,9 @@ pub fn decode(payload: &[u8]) -> Result<Vec<Point>, JournalError> {
     match payload.first() {
         Some(&VERSION) => {}
         Some(newer) if *newer > VERSION => {
-            return Err(undecodable(&format!("its format {newer} is newer than this agent's {VERSION}")));
+            return Err(undecodable(&format!(
+                "its format {newer} is newer than this agent's {VERSION}"
+            )));
         }
         _ => return Err(undecodable("it is no block of points")),
     }

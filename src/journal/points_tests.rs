@@ -16,7 +16,17 @@ fn point(name: &str, labels: &[(&str, &str)], time: i64, value: f64) -> Point {
     }
 }
 
-type Key = (String, Option<String>, u64, Option<String>, String, PointKind, u32, i64, u64);
+type Key = (
+    String,
+    Option<String>,
+    u64,
+    Option<String>,
+    String,
+    PointKind,
+    u32,
+    i64,
+    u64,
+);
 
 fn key(point: &Point) -> Key {
     (
@@ -44,16 +54,24 @@ fn random_points(seed: &mut fastrand::Rng) -> Vec<Point> {
         .collect();
     let suffixes: [Option<Arc<str>>; 3] = [None, Some("".into()), Some(".max".into())];
     let sets: Vec<Labels> = (0..seed.usize(1..9))
-        .map(|_| Labels::new((0..seed.u8(0..4)).map(|key| (format!("k {key}"), format!("\"v\\{}\n", seed.u8(0..20))))))
+        .map(|_| {
+            Labels::new(
+                (0..seed.u8(0..4)).map(|key| (format!("k {key}"), format!("\"v\\{}\n", seed.u8(0..20)))),
+            )
+        })
         .collect();
     (0..seed.usize(0..200))
         .map(|_| Point {
             names: seed.choice(&names).unwrap().clone(),
             suffix: seed.choice(&suffixes).unwrap().clone(),
             labels: seed.choice(&sets).unwrap().clone(),
-            kind: seed.choice([PointKind::Gauge, PointKind::Count, PointKind::Rate]).unwrap(),
+            kind: seed
+                .choice([PointKind::Gauge, PointKind::Count, PointKind::Rate])
+                .unwrap(),
             interval: seed.choice([1, 10, u32::MAX]).unwrap(),
-            time: seed.choice([i64::MIN, -7, 0, 10, 20, 1_700_000_000, i64::MAX]).unwrap(),
+            time: seed
+                .choice([i64::MIN, -7, 0, 10, 20, 1_700_000_000, i64::MAX])
+                .unwrap(),
             value: match seed.u8(0..4) {
                 0 => f64::from_bits(seed.u64(..)),
                 1 => f64::from(seed.u16(..)),
@@ -72,7 +90,9 @@ fn all_points_read_back_with_every_bit_in_a_fixed_order() {
         let decoded = decode(&encode(&points)).unwrap();
         let count = |points: &[Point]| {
             let mut counts: BTreeMap<Key, usize> = BTreeMap::new();
-            points.iter().for_each(|point| *counts.entry(key(point)).or_default() += 1);
+            points
+                .iter()
+                .for_each(|point| *counts.entry(key(point)).or_default() += 1);
             counts
         };
         assert_eq!(count(&decoded), count(&points));
@@ -93,7 +113,10 @@ fn equal_texts_at_different_addresses_are_one() {
         point("b", &[("x", "1")], 10, 3.0),
     ];
     let decoded = decode(&encode(&points)).unwrap();
-    let short: Vec<_> = decoded.iter().map(|point| (&*point.names.name, point.time, point.value)).collect();
+    let short: Vec<_> = decoded
+        .iter()
+        .map(|point| (&*point.names.name, point.time, point.value))
+        .collect();
     assert_eq!(short, [("a", 10, 1.0), ("b", 10, 3.0), ("b", 20, 2.0)]);
     assert!(Arc::ptr_eq(&decoded[1].names, &decoded[2].names));
     assert_eq!(decoded[0].labels.address(), decoded[1].labels.address());

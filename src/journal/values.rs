@@ -130,7 +130,9 @@ fn fit_quotients(values: &[f64]) -> Option<Fitted> {
                 fitted.denominators.push(q);
             }
             None => {
-                fitted.denominators.push(fitted.denominators.last().copied().unwrap_or(1));
+                fitted
+                    .denominators
+                    .push(fitted.denominators.last().copied().unwrap_or(1));
                 fitted.except();
             }
         }
@@ -156,8 +158,16 @@ fn share_denominator(fitted: &mut Fitted) {
             return;
         }
     }
-    let scaled = |(p, q): (&i64, &i64)| p.checked_mul(common / q).filter(|p| (*p as f64).abs() < MOST_WHOLE);
-    let numbers: Option<Vec<i64>> = fitted.numbers.iter().zip(&fitted.denominators).map(scaled).collect();
+    let scaled = |(p, q): (&i64, &i64)| {
+        p.checked_mul(common / q)
+            .filter(|p| (*p as f64).abs() < MOST_WHOLE)
+    };
+    let numbers: Option<Vec<i64>> = fitted
+        .numbers
+        .iter()
+        .zip(&fitted.denominators)
+        .map(scaled)
+        .collect();
     // (p × c) ÷ (q × c) is the same number, so it rounds to the same double.
     if let Some(numbers) = numbers {
         fitted.numbers = numbers;
@@ -178,7 +188,8 @@ impl Lists {
         if runs.len() == numbers.len() {
             return Self::Plain(plain, numbers);
         }
-        let (mut firsts, mut differences) = (Vec::with_capacity(runs.len()), Vec::with_capacity(numbers.len()));
+        let (mut firsts, mut differences) =
+            (Vec::with_capacity(runs.len()), Vec::with_capacity(numbers.len()));
         let mut rest = numbers.as_slice();
         for run in runs {
             let (series, others) = rest.split_at(*run);
@@ -189,7 +200,11 @@ impl Lists {
         let split = [(Plan::of(&firsts), firsts), (Plan::of(&differences), differences)];
         // The second head.
         let split_bits = split[0].0.bits + split[1].0.bits + 24;
-        if split_bits < plain.bits { Self::Split(split) } else { Self::Plain(plain, numbers) }
+        if split_bits < plain.bits {
+            Self::Split(split)
+        } else {
+            Self::Plain(plain, numbers)
+        }
     }
 
     fn bits(&self) -> u64 {
@@ -200,7 +215,11 @@ impl Lists {
     }
 
     fn flag(&self) -> u8 {
-        if matches!(self, Self::Split(_)) { DIFFERENCES } else { 0 }
+        if matches!(self, Self::Split(_)) {
+            DIFFERENCES
+        } else {
+            0
+        }
     }
 
     fn write(&self, head: &mut Vec<u8>, bits: &mut BitWriter) {
@@ -276,7 +295,12 @@ fn repeats(values: &[f64], runs: &[usize]) -> usize {
         return 0;
     }
     series_of(values, runs)
-        .map(|series| series.windows(2).filter(|pair| pair[0].to_bits() == pair[1].to_bits()).count())
+        .map(|series| {
+            series
+                .windows(2)
+                .filter(|pair| pair[0].to_bits() == pair[1].to_bits())
+                .count()
+        })
         .sum()
 }
 
@@ -371,7 +395,11 @@ fn take_numbers(
         QUOTIENTS => {
             let denominators = take_list(count, head, bits)?;
             let numbers = take_lists(split, count, runs, head, bits)?;
-            numbers.into_iter().zip(denominators).map(|(p, q)| p as f64 / q as f64).collect()
+            numbers
+                .into_iter()
+                .zip(denominators)
+                .map(|(p, q)| p as f64 / q as f64)
+                .collect()
         }
         _ => return None,
     };
@@ -405,7 +433,6 @@ fn take_lists(
     Some(numbers)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,7 +441,13 @@ mod tests {
         let (mut head, mut bits) = (Vec::new(), BitWriter::default());
         put_column(values, runs, &mut head, &mut bits);
         let bits = bits.finish();
-        let back = take_column(values.len(), runs, &mut Reader::new(&head), &mut BitReader::new(&bits)).unwrap();
+        let back = take_column(
+            values.len(),
+            runs,
+            &mut Reader::new(&head),
+            &mut BitReader::new(&bits),
+        )
+        .unwrap();
         let pattern = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(pattern(&back), pattern(values));
         head.len() + bits.len()
@@ -454,7 +487,9 @@ mod tests {
     #[test]
     fn decimals_quotients_and_repeats_are_cheap() {
         let mut seed = fastrand::Rng::with_seed(3);
-        let mut column = |make: &mut dyn FnMut(u32) -> f64| -> Vec<f64> { (0..1000).map(|_| make(seed.u32(..))).collect() };
+        let mut column = |make: &mut dyn FnMut(u32) -> f64| -> Vec<f64> {
+            (0..1000).map(|_| make(seed.u32(..))).collect()
+        };
         let ones = [1; 1000];
         let percentages = column(&mut |random| f64::from(random % 10_000) / 100.0);
         assert!(bytes_of(&percentages, &ones) < 1_770);

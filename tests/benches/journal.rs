@@ -55,7 +55,9 @@ impl Workload {
         let celsius = |random: &mut fastrand::Rng, _: usize| random.u32(25_000..80_000) as f64 / 1000.0;
         let metrics: [(&str, u8, PointKind, Draw); 20] = [
             ("host_cpu_usage_ratio", 0, PointKind::Gauge, share),
-            ("host_cpu_frequency_hertz", 0, PointKind::Gauge, |random, _| random.u32(800..4200) as f64 * 1e6),
+            ("host_cpu_frequency_hertz", 0, PointKind::Gauge, |random, _| {
+                random.u32(800..4200) as f64 * 1e6
+            }),
             ("host_cpu_percentage", 0, PointKind::Gauge, percentage),
             ("host_cpu_interrupts_total", 0, PointKind::Count, counts),
             ("host_load_average", 0, PointKind::Gauge, load),
@@ -140,12 +142,23 @@ impl Workload {
         series
     }
 
-    fn histogram(&mut self, names: &Arc<Names>, labels: &Labels, time: i64, micros: bool, out: &mut Vec<Point>) {
+    fn histogram(
+        &mut self,
+        names: &Arc<Names>,
+        labels: &Labels,
+        time: i64,
+        micros: bool,
+        out: &mut Vec<Point>,
+    ) {
         let count = self.random.usize(2..60);
         let mut seen: Vec<f64> = (0..count)
             .map(|_| {
                 let seconds = (self.normal() - 3.0).exp();
-                if micros { (seconds * 1e6).round() / 1e6 } else { seconds }
+                if micros {
+                    (seconds * 1e6).round() / 1e6
+                } else {
+                    seconds
+                }
             })
             .collect();
         seen.sort_by(f64::total_cmp);
@@ -167,7 +180,11 @@ impl Workload {
                 names: Arc::clone(names),
                 suffix: Some(Arc::clone(&self.suffixes[index])),
                 labels: labels.clone(),
-                kind: if index == 4 { PointKind::Rate } else { PointKind::Gauge },
+                kind: if index == 4 {
+                    PointKind::Rate
+                } else {
+                    PointKind::Gauge
+                },
                 interval: 10,
                 time,
                 value,
@@ -187,7 +204,8 @@ impl Workload {
     }
 
     fn mix(&mut self, windows: i64) -> Vec<Point> {
-        let series = ["gauge", "count", "set", "histogram"].map(|prefix| self.application_sets(prefix, 5, 20));
+        let series =
+            ["gauge", "count", "set", "histogram"].map(|prefix| self.application_sets(prefix, 5, 20));
         let mut queues: Vec<f64> = (0..100).map(|_| self.random.u32(..500) as f64).collect();
         let mut points = Vec::new();
         for window in 0..windows {
@@ -212,7 +230,11 @@ impl Workload {
                         names: Arc::clone(names),
                         suffix: None,
                         labels: labels.clone(),
-                        kind: if sort == 0 { PointKind::Gauge } else { PointKind::Count },
+                        kind: if sort == 0 {
+                            PointKind::Gauge
+                        } else {
+                            PointKind::Count
+                        },
                         interval: 10,
                         time,
                         value,

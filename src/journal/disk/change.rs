@@ -12,7 +12,9 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn sum(&self) -> u64 {
-        self.dropped.iter().fold(self.delivered, |sum, count| sum.saturating_add(*count))
+        self.dropped
+            .iter()
+            .fold(self.delivered, |sum, count| sum.saturating_add(*count))
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -44,6 +46,8 @@ pub(super) struct Change {
     pub(super) partial: Vec<(u64, ItemSet)>,
     /// The totals by kind, where they changed.
     pub(super) totals: Vec<(usize, Totals)>,
+    /// Items that were ever appended, by kind: shows whether the block before this record is missing.
+    pub(super) appended: [u64; 4],
 }
 
 /// Writes ascending numbers as runs.
@@ -93,7 +97,8 @@ pub(super) struct ReadChange {
     pub(super) cursor: u64,
     pub(super) whole: Vec<(u64, u64)>,
     pub(super) partial: Vec<(u64, ItemSet)>,
-    pub(super) totals: Vec<(usize, Totals)>,
+    /// By kind, with the items that were ever appended.
+    pub(super) totals: Vec<(usize, u64, Totals)>,
 }
 
 /// The payload of a record of changes.
@@ -104,10 +109,15 @@ pub(super) fn write_changes(changes: &[Change]) -> Vec<u8> {
         put_len(&mut out, change.slot);
         put_u64(&mut out, change.cursor);
         put_runs(&change.whole, &mut out);
-        put_sets(change.partial.len(), change.partial.iter().map(|(id, set)| (*id, set)), &mut out);
+        put_sets(
+            change.partial.len(),
+            change.partial.iter().map(|(id, set)| (*id, set)),
+            &mut out,
+        );
         put_len(&mut out, change.totals.len());
         for (kind, totals) in &change.totals {
             put_len(&mut out, *kind);
+            put_u64(&mut out, change.appended[*kind]);
             totals.write(&mut out);
         }
     }
@@ -125,7 +135,7 @@ pub(super) fn read_changes(payload: &[u8]) -> Option<Vec<ReadChange>> {
                 whole: take_runs(&mut reader)?,
                 partial: take_sets(&mut reader)?,
                 totals: (0..reader.len(4)?)
-                    .map(|_| Some((reader.len(3)?, Totals::read(&mut reader)?)))
+                    .map(|_| Some((reader.len(3)?, reader.u64()?, Totals::read(&mut reader)?)))
                     .collect::<Option<_>>()?,
             })
         })

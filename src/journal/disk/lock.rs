@@ -38,17 +38,26 @@ impl Lock {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let mut pid = String::new();
-                let known = (&file).take(MOST_BYTES).read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+                let known =
+                    (&file).take(MOST_BYTES).read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
                 return Err(JournalError::InUse {
                     place,
-                    pid: if known { pid.trim().to_owned() } else { "unknown".to_owned() },
+                    pid: if known {
+                        pid.trim().to_owned()
+                    } else {
+                        "unknown".to_owned()
+                    },
                 });
             }
             // Some network file systems have no locks; the journal is of more use than the lock.
-            Err(error) => warn!(%error, place, "The journal's folder cannot be locked; a second agent must not use it."),
+            Err(error) => {
+                warn!(%error, place, "The journal's folder cannot be locked; a second agent must not use it.")
+            }
         }
         // On a full medium the pid is missing from the message to a second process, and nothing else.
-        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
 }

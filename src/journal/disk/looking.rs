@@ -43,7 +43,10 @@ pub(in crate::journal) fn blocks(
         scan(segment, &bytes, |offset, found| match found {
             Found::Block { length, .. } => {
                 counts.0 += 1;
-                if go_on && let Some(described) = read_block(segment, offset as u64, &bytes[offset..offset + length]) {
+                if go_on
+                    && let Some(described) =
+                        read_block(segment, offset as u64, &bytes[offset..offset + length])
+                {
                     go_on = each(described.block);
                 }
                 progress(done + offset as u64, all);
@@ -81,7 +84,10 @@ pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Res
             summary.blocks += 1;
             summary.points += u64::from(block.items);
             summary.payload_bytes += block.payload.len() as u64;
-            let (oldest, newest) = (Timestamp::from_seconds(block.oldest), Timestamp::from_seconds(block.newest));
+            let (oldest, newest) = (
+                Timestamp::from_seconds(block.oldest),
+                Timestamp::from_seconds(block.newest),
+            );
             summary.oldest = Some(summary.oldest.map_or(oldest, |known| known.min(oldest)));
             summary.newest = summary.newest.max(Some(newest));
         }

@@ -122,7 +122,10 @@ impl Medium for Folder {
     }
 
     fn remove(&self, segment: u64) -> io::Result<()> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&segment);
         match fs::remove_file(self.file_path(segment)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             other => other,
@@ -142,7 +145,12 @@ impl Medium for Folder {
         }
         // Written, not only lengthened: a hole occupies nothing.
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o640).open(&path)?;
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o640)
+            .open(&path)?;
         let zeros = vec![0; usize::try_from(bytes).unwrap_or(0)];
         file.write_all_at(&zeros, 0).inspect_err(|_| {
             // Half of it is worth nothing.

@@ -37,8 +37,8 @@ use async_trait::async_trait;
 use tracing::{error, warn};
 
 use crate::component::journal::{
-    Appended, Balance, Depth, DropReason, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest,
-    Settlement,
+    Appended, Balance, Depth, DropReason, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId,
+    ReadRequest, Settlement,
 };
 use crate::journal::disk::lock::Lock;
 use crate::journal::disk::medium::{Folder, Medium};
@@ -116,7 +116,13 @@ impl DiskJournal {
         })?;
         let lock = Lock::take(&settings.directory)?;
         let layout = Layout::of(settings.bound.max(LEAST_BOUND));
-        let store = open_store(Arc::new(folder), layout, lock::MOST_BYTES, &settings.outputs, clock)?;
+        let store = open_store(
+            Arc::new(folder),
+            layout,
+            lock::MOST_BYTES,
+            &settings.outputs,
+            clock,
+        )?;
         Ok(Self::of(store, settings.sync, Some(lock)))
     }
 
@@ -172,12 +178,16 @@ fn open_store(
     let mut store = Store::new(Arc::clone(&medium), layout, clock, other_bytes, state);
     store.damaged = findings.damaged + findings.torn;
     store.unsaved = changed;
-    store.configure(outputs).map_err(|error| fails("be opened", error))?;
+    store
+        .configure(outputs)
+        .map_err(|error| fails("be opened", error))?;
     match resumed {
         Some(segment) => store.resume(segment),
         None => store.unsaved |= !store.state.segments.is_empty(),
     }
-    if store.unsaved && let Err(error) = store.make_room(0).and_then(|_| store.save()) {
+    if store.unsaved
+        && let Err(error) = store.make_room(0).and_then(|_| store.save())
+    {
         warn!(%error, "The journal is open, but cannot be written to.");
     }
     Ok(store)
@@ -198,7 +208,10 @@ impl Shared {
             if !commit.running {
                 break;
             }
-            commit = self.committed.wait(commit).unwrap_or_else(PoisonError::into_inner);
+            commit = self
+                .committed
+                .wait(commit)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         commit.running = true;
         drop(commit);
@@ -283,7 +296,12 @@ impl Shared {
         let bytes = match self.medium.read_at(picked.segment, picked.offset, picked.length) {
             Ok(bytes) => bytes,
             // Deleted meanwhile, or cut by somebody.
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof
+                ) =>
+            {
                 return Ok(None);
             }
             Err(source) => {
@@ -295,12 +313,14 @@ impl Shared {
             }
         };
         let described = record::read_block(picked.segment, picked.offset, &bytes);
-        Ok(described.filter(|described| described.id == picked.id).map(|described| Entry {
-            id: EntryId(described.id),
-            block: described.block,
-            shift: picked.shift,
-            settled: picked.settled.clone(),
-        }))
+        Ok(described
+            .filter(|described| described.id == picked.id)
+            .map(|described| Entry {
+                id: EntryId(described.id),
+                block: described.block,
+                shift: picked.shift,
+                settled: picked.settled.clone(),
+            }))
     }
 }
 
@@ -317,7 +337,8 @@ impl Journal for DiskJournal {
 
     async fn settle(&self, output: &OutputId, settlements: &[Settlement]) -> Result<(), JournalError> {
         let (output, settlements) = (output.clone(), settlements.to_vec());
-        self.blocking(move |shared| shared.store().settle(&output, &settlements)).await
+        self.blocking(move |shared| shared.store().settle(&output, &settlements))
+            .await
     }
 
     async fn expire(
@@ -326,7 +347,8 @@ impl Journal for DiskJournal {
         time_to_live: Duration,
         now: ClockStamp,
     ) -> Result<BTreeMap<OutputId, u64>, JournalError> {
-        self.blocking(move |shared| shared.store().expire(kind, time_to_live, &now)).await
+        self.blocking(move |shared| shared.store().expire(kind, time_to_live, &now))
+            .await
     }
 
     async fn date_boot(&self, right: ClockStamp) -> Result<(), JournalError> {
@@ -350,7 +372,9 @@ impl Journal for DiskJournal {
     async fn balance(&self, output: &OutputId, kind: BlockKind) -> Balance {
         let store = self.shared.store();
         let slot = store.state.slot(&output.0);
-        slot.map_or_else(Balance::default, |slot| store.state.balance(slot, kind_index(kind)))
+        slot.map_or_else(Balance::default, |slot| {
+            store.state.balance(slot, kind_index(kind))
+        })
     }
 
     async fn status(&self) -> JournalStatus {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::component::journal::{
-    Appended, Depth, DropReason, EntryId, ItemSet, JournalError, JournalStatus, OutputId, ReadRequest, Settlement,
+    Appended, Depth, DropReason, EntryId, ItemSet, JournalError, JournalStatus, OutputId, ReadRequest,
+    Settlement,
 };
 use crate::journal::disk::change::{Change, Totals};
 use crate::journal::disk::record::{BLOCK, Described, FRAME, block_payload};
@@ -50,7 +51,13 @@ impl Store {
         let payload = |segment, offset| block_payload(segment, offset, &described);
         let at = match self.put(BLOCK, payload, false) {
             // Where the medium is full long before the bound, the current segment may be all that could go.
-            Err(error) => if self.renew() { self.put(BLOCK, payload, false)? } else { return Err(error) },
+            Err(error) => {
+                if self.renew() {
+                    self.put(BLOCK, payload, false)?
+                } else {
+                    return Err(error);
+                }
+            }
             Ok(at) => at,
         };
         self.state.add_block(&described, at, true);
@@ -69,7 +76,10 @@ impl Store {
         };
         let state = &self.state;
         let cursor = state.account(slot).map_or(0, |account| account.cursor);
-        let from = request.after.map_or(0, |after| after.0.saturating_add(1)).max(cursor);
+        let from = request
+            .after
+            .map_or(0, |after| after.0.saturating_add(1))
+            .max(cursor);
         let kind = kind_index(request.kind);
         let mut picked = Vec::new();
         let (mut items, mut bytes) = (0u64, 0u64);
@@ -77,11 +87,17 @@ impl Store {
             if !held.waits(slot) || usize::from(held.kind) != kind || held.foreign {
                 continue;
             }
-            let shift = state.times.shift(&held.stamp(&state.times), held.newest, &request.now);
+            let shift = state
+                .times
+                .shift(&held.stamp(&state.times), held.newest, &request.now);
             let newest = shift.map(|shift| Timestamp::from_seconds(held.newest).shifted(shift));
             // What cannot be dated is not live.
-            let fresh_enough = request.not_before.is_none_or(|from| newest.is_some_and(|newest| newest >= from));
-            let old_enough = request.before.is_none_or(|to| newest.is_none_or(|newest| newest < to));
+            let fresh_enough = request
+                .not_before
+                .is_none_or(|from| newest.is_some_and(|newest| newest >= from));
+            let old_enough = request
+                .before
+                .is_none_or(|to| newest.is_none_or(|newest| newest < to));
             if !(fresh_enough && old_enough) {
                 continue;
             }
@@ -104,10 +120,17 @@ impl Store {
 
     /// Whether a block is still where it was picked.
     pub(super) fn still_holds(&self, picked: &Picked) -> bool {
-        self.state.held.get(&picked.id).is_some_and(|held| held.segment == picked.segment)
+        self.state
+            .held
+            .get(&picked.id)
+            .is_some_and(|held| held.segment == picked.segment)
     }
 
-    pub(super) fn settle(&mut self, output: &OutputId, settlements: &[Settlement]) -> Result<(), JournalError> {
+    pub(super) fn settle(
+        &mut self,
+        output: &OutputId,
+        settlements: &[Settlement],
+    ) -> Result<(), JournalError> {
         let Some(slot) = self.state.slot(&output.0) else {
             return Ok(());
         };
@@ -126,7 +149,10 @@ impl Store {
                 Some(Some(set)) => Some(set),
                 None => self.state.partial.get(&(slot, id)),
             };
-            let after = settlement.settled.as_ref().and_then(|set| union(set, before, held.items));
+            let after = settlement
+                .settled
+                .as_ref()
+                .and_then(|set| union(set, before, held.items));
             let count = |set: Option<&ItemSet>| set.map_or(0, ItemSet::len);
             let newly = after.as_ref().map_or(held.items, ItemSet::len) - count(before);
             account_for(&mut totals[usize::from(held.kind)], u64::from(newly), settlement);
@@ -135,12 +161,20 @@ impl Store {
         if news.is_empty() {
             return Ok(());
         }
-        let whole: Vec<u64> = news.iter().filter(|(_, set)| set.is_none()).map(|(id, _)| *id).collect();
+        let whole: Vec<u64> = news
+            .iter()
+            .filter(|(_, set)| set.is_none())
+            .map(|(id, _)| *id)
+            .collect();
         let change = Change {
             slot,
             cursor: self.state.cursor_after(slot, &whole),
             whole,
-            partial: news.into_iter().filter_map(|(id, set)| Some((id, set?))).collect(),
+            appended: self.state.appended,
+            partial: news
+                .into_iter()
+                .filter_map(|(id, set)| Some((id, set?)))
+                .collect(),
             totals: totals
                 .into_iter()
                 .enumerate()
@@ -168,7 +202,11 @@ impl Store {
         let old: Vec<u64> = held
             .iter()
             .filter(|(_, held)| usize::from(held.kind) == kind && !held.foreign)
-            .filter(|(_, held)| times.age(&held.stamp(times), held.newest, now).is_some_and(|age| age > time_to_live))
+            .filter(|(_, held)| {
+                times
+                    .age(&held.stamp(times), held.newest, now)
+                    .is_some_and(|age| age > time_to_live)
+            })
             .map(|(id, _)| *id)
             .collect();
         let lost = self.give_up(&old, DropReason::TooOld)?;

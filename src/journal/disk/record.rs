@@ -78,7 +78,14 @@ pub(super) fn block_payload(segment: u64, offset: usize, described: &Described) 
     put_i64(&mut description, block.oldest);
     put_i64(&mut description, block.newest.wrapping_sub(block.oldest));
     description.extend_from_slice(&block.stamp.boot.0.to_le_bytes());
-    put_i64(&mut description, block.stamp.wall.millis().wrapping_sub(block.oldest.wrapping_mul(1000)));
+    put_i64(
+        &mut description,
+        block
+            .stamp
+            .wall
+            .millis()
+            .wrapping_sub(block.oldest.wrapping_mul(1000)),
+    );
     put_u64(&mut description, block.stamp.uptime.as_secs());
     put_u64(&mut description, u64::from(block.stamp.uptime.subsec_nanos()));
     description.push(u8::from(block.stamp.plausible));
@@ -172,7 +179,10 @@ pub(super) enum Found {
     /// A block whose description is good and whose items are not.
     Spoilt { described: Described },
     /// A good record of another type.
-    Record { kind: u8, payload: std::ops::Range<usize> },
+    Record {
+        kind: u8,
+        payload: std::ops::Range<usize>,
+    },
     /// Bytes in which no record is found, with good ones behind them.
     Damaged,
     /// The same up to the end: a write that was cut short, or damage of the last record.
@@ -191,12 +201,17 @@ fn found_at(segment: u64, bytes: &[u8], offset: usize) -> Option<(Found, usize)>
     let sum = u32::from_le_bytes([frame[6], frame[7], frame[8], frame[9]]);
     let payload = rest[FRAME..].get(..length);
     let good = payload.filter(|payload| checksum(segment, offset, [&frame[1..6], payload]) == sum);
-    let description = (kind == BLOCK).then(|| describe(segment, offset, &rest[FRAME..])).flatten();
+    let description = (kind == BLOCK)
+        .then(|| describe(segment, offset, &rest[FRAME..]))
+        .flatten();
     match (good, description) {
         (Some(payload), Some((mut described, whole))) if whole == payload.len() => {
             let newer = |first: &u8| *first > crate::journal::points::VERSION;
             described.foreign |= described.block.kind == BlockKind::Points
-                && payload.get(whole - items_length(payload)..).and_then(<[u8]>::first).is_some_and(newer);
+                && payload
+                    .get(whole - items_length(payload)..)
+                    .and_then(<[u8]>::first)
+                    .is_some_and(newer);
             let length = FRAME + whole;
             Some((Found::Block { described, length }, length))
         }

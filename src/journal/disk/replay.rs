@@ -64,7 +64,9 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
     scan(segment, bytes, |offset, found| {
         findings.records += 1;
         match found {
-            Found::Block { described, length } => state.add_block(&described, (segment, offset, length), true),
+            Found::Block { described, length } => {
+                state.add_block(&described, (segment, offset, length), true)
+            }
             Found::Spoilt { described } => {
                 findings.damaged += 1;
                 findings.records -= 1;
@@ -72,7 +74,9 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
             }
             Found::Record { kind: STATE, payload } => {
                 // The second copy says what the first one said.
-                let repeated = last_state.as_ref().is_some_and(|last| bytes[last.clone()] == bytes[payload.clone()]);
+                let repeated = last_state
+                    .as_ref()
+                    .is_some_and(|last| bytes[last.clone()] == bytes[payload.clone()]);
                 if !repeated {
                     match snapshot::apply(&bytes[payload.clone()], state) {
                         Some(()) => findings.has_state = true,
@@ -81,7 +85,10 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
                 }
                 last_state = Some(payload);
             }
-            Found::Record { kind: CHANGE, payload } => match read_changes(&bytes[payload]) {
+            Found::Record {
+                kind: CHANGE,
+                payload,
+            } => match read_changes(&bytes[payload]) {
                 Some(changes) => changes.into_iter().for_each(|change| state.replay(change)),
                 None => keep(segment, state),
             },
@@ -128,21 +135,32 @@ pub(super) fn heal(
         let (damaged, torn) = (findings.damaged, findings.torn);
         let place = medium.place();
         if lost > 0 {
-            error!(place, damaged, torn, lost, again, "The journal was damaged; it is healed, but items are lost.");
+            error!(
+                place,
+                damaged, torn, lost, again, "The journal was damaged; it is healed, but items are lost."
+            );
         } else {
-            warn!(place, damaged, torn, again, "The journal was damaged; it is healed, and no item is lost.");
+            warn!(
+                place,
+                damaged, torn, again, "The journal was damaged; it is healed, and no item is lost."
+            );
         }
     }
     changed |= lost + again > 0;
-    let last = state.segments.last_key_value().map(|(number, segment)| (*number, segment.length));
-    let resumed = last.filter(|_| findings.resumable).and_then(|(number, _)| match findings.cut {
-        None => Some(number),
-        Some(length) => {
-            medium.cut(number, length).ok()?;
-            state.segments.entry(number).or_default().length = length;
-            Some(number)
-        }
-    });
+    let last = state
+        .segments
+        .last_key_value()
+        .map(|(number, segment)| (*number, segment.length));
+    let resumed = last
+        .filter(|_| findings.resumable)
+        .and_then(|(number, _)| match findings.cut {
+            None => Some(number),
+            Some(length) => {
+                medium.cut(number, length).ok()?;
+                state.segments.entry(number).or_default().length = length;
+                Some(number)
+            }
+        });
     (changed, resumed)
 }
 
@@ -153,7 +171,10 @@ fn adopt(outputs: &[OutputId], state: &mut State) {
         items[usize::from(held.kind)] += u64::from(held.items);
     }
     let baseline = std::array::from_fn(|kind| state.appended[kind].saturating_sub(items[kind]));
-    let slots: Vec<usize> = outputs.iter().filter_map(|output| state.register(&output.0, baseline)).collect();
+    let slots: Vec<usize> = outputs
+        .iter()
+        .filter_map(|output| state.register(&output.0, baseline))
+        .collect();
     for account in state.accounts.iter_mut().flatten() {
         account.cursor = 0;
     }

@@ -20,17 +20,31 @@ pub(super) fn write(state: &State) -> Vec<u8> {
     state.appended.iter().for_each(|count| put_u64(&mut out, *count));
     put_len(&mut out, state.slots().count());
     for slot in state.slots() {
-        let Some(account) = state.account(slot) else { continue };
+        let Some(account) = state.account(slot) else {
+            continue;
+        };
         put_len(&mut out, slot);
         put_text(&mut out, &account.name);
-        account.baseline.iter().for_each(|count| put_u64(&mut out, *count));
+        account
+            .baseline
+            .iter()
+            .for_each(|count| put_u64(&mut out, *count));
         account.totals.iter().for_each(|totals| totals.write(&mut out));
         put_u64(&mut out, account.cursor);
         put_stamp(&mut out, account.absent);
-        let waiting: Vec<u64> = state.held.iter().filter(|(_, held)| held.waits(slot)).map(|(id, _)| *id).collect();
+        let waiting: Vec<u64> = state
+            .held
+            .iter()
+            .filter(|(_, held)| held.waits(slot))
+            .map(|(id, _)| *id)
+            .collect();
         put_runs(&waiting, &mut out);
         let partial = || state.partial.range((slot, 0)..=(slot, u64::MAX));
-        put_sets(partial().count(), partial().map(|((_, id), set)| (*id, set)), &mut out);
+        put_sets(
+            partial().count(),
+            partial().map(|((_, id), set)| (*id, set)),
+            &mut out,
+        );
     }
     state.times.write(&mut out);
     out
@@ -97,7 +111,9 @@ pub(super) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
                 held.pending |= 1 << slot;
             }
         }
-        state.partial.extend(partial.into_iter().map(|(id, set)| ((slot, id), set)));
+        state
+            .partial
+            .extend(partial.into_iter().map(|(id, set)| ((slot, id), set)));
     }
     Some(())
 }

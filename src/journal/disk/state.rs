@@ -16,12 +16,18 @@ pub(super) const MOST_OUTPUTS: usize = 64;
 
 /// The number of a kind in arrays.
 pub(super) fn kind_index(kind: BlockKind) -> usize {
-    BlockKind::ALL.iter().position(|known| *known == kind).unwrap_or(0)
+    BlockKind::ALL
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or(0)
 }
 
 /// The number of a reason in arrays.
 pub(super) fn reason_index(reason: DropReason) -> usize {
-    DropReason::ALL.iter().position(|known| *known == reason).unwrap_or(0)
+    DropReason::ALL
+        .iter()
+        .position(|known| *known == reason)
+        .unwrap_or(0)
 }
 
 /// One output.
@@ -137,7 +143,10 @@ impl State {
             return Balance::default();
         };
         let totals = account.totals[kind];
-        let dropped = DropReason::ALL.iter().zip(totals.dropped).filter(|(_, count)| *count > 0);
+        let dropped = DropReason::ALL
+            .iter()
+            .zip(totals.dropped)
+            .filter(|(_, count)| *count > 0);
         Balance {
             wrapped: self.appended[kind].saturating_sub(account.baseline[kind]),
             delivered: totals.delivered,
@@ -207,7 +216,12 @@ impl State {
     }
 
     pub(super) fn release_all(&mut self) {
-        let free: Vec<u64> = self.held.iter().filter(|(_, held)| held.pending == 0).map(|(id, _)| *id).collect();
+        let free: Vec<u64> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.pending == 0)
+            .map(|(id, _)| *id)
+            .collect();
         for id in free {
             self.release(id);
         }
@@ -239,16 +253,26 @@ impl State {
         }
         if before < change.cursor {
             // Settled by a record that was lost.
-            let ids: Vec<u64> = self.held.range(before..change.cursor).map(|(id, _)| *id).collect();
+            let ids: Vec<u64> = self
+                .held
+                .range(before..change.cursor)
+                .map(|(id, _)| *id)
+                .collect();
             ids.into_iter().for_each(|id| self.settle(slot, id));
         }
         let known = |(id, _): &(u64, ItemSet)| self.held.get(id).is_some_and(|held| held.waits(slot));
         let partial = change.partial.into_iter().filter(known).collect();
-        self.note(slot, change.cursor, partial, change.totals);
+        let mut totals = Vec::new();
+        for (kind, appended, of_kind) in change.totals {
+            self.appended[kind] = self.appended[kind].max(appended);
+            totals.push((kind, of_kind));
+        }
+        self.note(slot, change.cursor, partial, totals);
     }
 
     fn note(&mut self, slot: usize, cursor: u64, partial: Vec<(u64, ItemSet)>, totals: Vec<(usize, Totals)>) {
-        self.partial.extend(partial.into_iter().map(|(id, set)| ((slot, id), set)));
+        self.partial
+            .extend(partial.into_iter().map(|(id, set)| ((slot, id), set)));
         if let Some(account) = self.account_mut(slot) {
             account.cursor = account.cursor.max(cursor);
             for (kind, totals) in totals {
@@ -268,7 +292,11 @@ impl State {
 
     /// Adds an output that starts now. Its slot, or none if there are too many.
     pub(super) fn register(&mut self, name: &Arc<str>, baseline: [u64; 4]) -> Option<usize> {
-        let slot = self.accounts.iter().position(Option::is_none).unwrap_or(self.accounts.len());
+        let slot = self
+            .accounts
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.accounts.len());
         if slot >= MOST_OUTPUTS {
             return None;
         }
@@ -287,7 +315,11 @@ impl State {
 
     /// Forgets an output; how many items waited for it.
     pub(super) fn retire(&mut self, slot: usize) -> u64 {
-        let waiting = self.held.iter().map(|(id, held)| self.waiting(slot, *id, held)).sum();
+        let waiting = self
+            .held
+            .iter()
+            .map(|(id, held)| self.waiting(slot, *id, held))
+            .sum();
         for held in self.held.values_mut() {
             held.pending &= !(1 << slot);
         }
@@ -310,7 +342,9 @@ impl State {
             }
             for (kind, waiting) in waiting.into_iter().enumerate() {
                 let appended = self.appended[kind];
-                let Some(account) = self.account_mut(slot) else { continue };
+                let Some(account) = self.account_mut(slot) else {
+                    continue;
+                };
                 let totals = &mut account.totals[kind];
                 let wrapped = appended.saturating_sub(account.baseline[kind]);
                 let accounted = totals.sum().saturating_add(waiting);

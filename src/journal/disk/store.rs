@@ -73,7 +73,13 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(medium: Arc<dyn Medium>, layout: Layout, clock: Clock, other_bytes: u64, state: State) -> Self {
+    pub(super) fn new(
+        medium: Arc<dyn Medium>,
+        layout: Layout,
+        clock: Clock,
+        other_bytes: u64,
+        state: State,
+    ) -> Self {
         let segment_bytes = state.segments.values().map(|segment| segment.length).sum();
         let last_sync = clock.uptime();
         Self {
@@ -124,20 +130,31 @@ impl Store {
 
     /// Writes bytes at the end of a segment, all or nothing. With `urgent` the reserve is given up for it.
     fn write(&mut self, segment: u64, bytes: &[u8], urgent: bool) -> Result<(), JournalError> {
-        let at = self.state.segments.get(&segment).map_or(0, |segment| segment.length);
-        let mut result = self.medium.write_at(segment, at, bytes);
+        let at = self
+            .state
+            .segments
+            .get(&segment)
+            .map_or(0, |segment| segment.length);
+        let medium = Arc::clone(&self.medium);
+        let attempt = || {
+            medium.write_at(segment, at, bytes).inspect_err(|_| {
+                // Should this fail too, the next record is written over the half of this one.
+                let _ = if at == 0 {
+                    medium.remove(segment)
+                } else {
+                    medium.cut(segment, at)
+                };
+            })
+        };
+        let mut result = attempt();
         if is_full(&result) && self.free_medium(segment) {
-            result = self.medium.write_at(segment, at, bytes);
+            result = attempt();
         }
-        if urgent && self.has_reserve && is_full(&result) && self.medium.keep_free(0).is_ok() {
+        if urgent && self.has_reserve && is_full(&result) && medium.keep_free(0).is_ok() {
             self.has_reserve = false;
-            result = self.medium.write_at(segment, at, bytes);
+            result = attempt();
         }
-        if let Err(error) = result {
-            // Should cutting fail too, the next record is written over the half of this one.
-            let _ = if at == 0 { self.medium.remove(segment) } else { self.medium.cut(segment, at) };
-            return Err(self.fails("write", error));
-        }
+        result.map_err(|error| self.fails("write", error))?;
         self.state.segments.entry(segment).or_default().length += bytes.len() as u64;
         self.segment_bytes += bytes.len() as u64;
         self.written += bytes.len() as u64;
@@ -209,7 +226,11 @@ impl Store {
     /// Starts a new segment with the state at its head, and brings both it and the last one to the medium, so that
     /// older ones may go.
     pub(super) fn roll(&mut self) -> Result<(), JournalError> {
-        let number = self.state.segments.last_key_value().map_or(1, |(last, _)| last + 1);
+        let number = self
+            .state
+            .segments
+            .last_key_value()
+            .map_or(1, |(last, _)| last + 1);
         let mut head = header(number);
         let copies = self.copies(number, head.len());
         head.extend_from_slice(&copies);
@@ -235,7 +256,9 @@ impl Store {
 
     /// Follows the current segment by a new one if it has no room for `need` bytes.
     pub(super) fn fit(&mut self, need: u64) -> Result<(), JournalError> {
-        if self.current.is_some() && (self.length() <= self.head || self.length() + need <= self.layout.segment) {
+        if self.current.is_some()
+            && (self.length() <= self.head || self.length() + need <= self.layout.segment)
+        {
             return Ok(());
         }
         self.roll()
@@ -243,7 +266,8 @@ impl Store {
 
     /// Notes segments that nobody needs after what was written last.
     pub(super) fn freed(&mut self, segments: Vec<u64>) {
-        self.free.extend(segments.into_iter().map(|segment| (segment, self.written)));
+        self.free
+            .extend(segments.into_iter().map(|segment| (segment, self.written)));
     }
 
     /// What was written up to `mark` is on the medium.
@@ -296,7 +320,9 @@ impl Store {
             if self.state.segments.len() < before {
                 continue;
             }
-            let Some((oldest, segment)) = self.state.segments.first_key_value() else { break };
+            let Some((oldest, segment)) = self.state.segments.first_key_value() else {
+                break;
+            };
             let (oldest, segment) = (*oldest, *segment);
             if Some(oldest) == self.current {
                 if segment.length <= self.head && segment.held == 0 {
@@ -310,7 +336,13 @@ impl Store {
             {
                 self.roll()?;
             }
-            let ids: Vec<u64> = self.state.held.iter().take_while(|(_, held)| held.segment <= oldest).map(|(id, _)| *id).collect();
+            let ids: Vec<u64> = self
+                .state
+                .held
+                .iter()
+                .take_while(|(_, held)| held.segment <= oldest)
+                .map(|(id, _)| *id)
+                .collect();
             for (output, lost) in self.give_up(&ids, DropReason::Evicted)? {
                 *evicted.entry(output).or_default() += lost;
             }
@@ -341,12 +373,16 @@ impl Store {
         let mut lost = BTreeMap::new();
         let mut changes = Vec::new();
         for slot in self.state.slots().collect::<Vec<_>>() {
-            let Some(account) = self.state.account(slot) else { continue };
+            let Some(account) = self.state.account(slot) else {
+                continue;
+            };
             let (name, mut totals) = (OutputId(Arc::clone(&account.name)), account.totals);
             let mut whole = Vec::new();
             let mut items = 0;
             for id in ids {
-                let Some(held) = self.state.held.get(id).filter(|held| held.waits(slot)) else { continue };
+                let Some(held) = self.state.held.get(id).filter(|held| held.waits(slot)) else {
+                    continue;
+                };
                 let waiting = self.state.waiting(slot, *id, held);
                 totals[usize::from(held.kind)].dropped[reason_index(reason)] += waiting;
                 items += waiting;
@@ -361,6 +397,7 @@ impl Store {
                 cursor: self.state.cursor_after(slot, &whole),
                 whole,
                 partial: Vec::new(),
+                appended: self.state.appended,
                 totals: totals.into_iter().enumerate().collect(),
             });
         }
@@ -427,7 +464,11 @@ impl Store {
     pub(super) fn retire(&mut self) {
         let now = self.clock.stamp(true);
         for slot in self.state.slots().collect::<Vec<_>>() {
-            let Some((name, since)) = self.state.account(slot).and_then(|a| Some((Arc::clone(&a.name), a.absent?))) else {
+            let Some((name, since)) = self
+                .state
+                .account(slot)
+                .and_then(|a| Some((Arc::clone(&a.name), a.absent?)))
+            else {
                 continue;
             };
             let absent = if since.boot == now.boot {

@@ -65,7 +65,9 @@ impl Times {
     }
 
     pub(super) fn boot_id(&self, number: u16) -> BootId {
-        self.boots.get(usize::from(number)).map_or(BootId::default(), |boot| boot.id)
+        self.boots
+            .get(usize::from(number))
+            .map_or(BootId::default(), |boot| boot.id)
     }
 
     fn offset(&self, id: BootId) -> Option<i64> {
@@ -129,7 +131,11 @@ impl Times {
         } else {
             let here = self.boots.iter().rfind(|boot| boot.id == now.boot);
             let believed = here.into_iter().flat_map(|boot| {
-                let plausible = boot.marks.iter().filter(|mark| mark.plausible).map(|mark| mark.base);
+                let plausible = boot
+                    .marks
+                    .iter()
+                    .filter(|mark| mark.plausible)
+                    .map(|mark| mark.base);
                 plausible.chain(boot.offset)
             });
             let base = believed.chain([base(now)]).min()?;
@@ -141,7 +147,11 @@ impl Times {
     /// See [`Journal::newest_time`](crate::component::journal::Journal::newest_time).
     pub(super) fn newest(&self, now: &ClockStamp) -> Option<Timestamp> {
         let of_boot = |boot: &Boot| {
-            let limit = if boot.id == now.boot { Some(base(now)) } else { boot.offset };
+            let limit = if boot.id == now.boot {
+                Some(base(now))
+            } else {
+                boot.offset
+            };
             boot.marks
                 .iter()
                 .filter_map(|mark| match limit {
@@ -161,7 +171,10 @@ impl Times {
     /// See [`Journal::windows`](crate::component::journal::Journal::windows).
     pub(super) fn windows(&self, within: Duration, now: &ClockStamp) -> BTreeMap<i64, u32> {
         let from = now.wall.before(within).seconds();
-        self.windows.range(from..).map(|(start, (amendment, _))| (*start, *amendment)).collect()
+        self.windows
+            .range(from..)
+            .map(|(start, (amendment, _))| (*start, *amendment))
+            .collect()
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -179,7 +192,11 @@ impl Times {
             }
         }
         // Runs of windows that follow each other at one distance, all with the same amendment, told by later blocks.
-        let windows: Vec<(i64, u32, u64)> = self.windows.iter().map(|(start, (k, id))| (*start, *k, *id)).collect();
+        let windows: Vec<(i64, u32, u64)> = self
+            .windows
+            .iter()
+            .map(|(start, (k, id))| (*start, *k, *id))
+            .collect();
         let mut runs: Vec<(i64, i64, u64, u32, u64)> = Vec::new();
         for (start, amendment, id) in windows {
             match runs.last_mut() {
