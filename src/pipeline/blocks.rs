@@ -1,11 +1,11 @@
 //! Wraps windows and packs their points into blocks.
 
 use crate::component::wrapper::Wrapper;
+use crate::journal::points;
 use crate::model::block::{Block, BlockKind};
 use crate::model::point::Point;
 use crate::model::time::ClockStamp;
 use crate::model::window::Window;
-use crate::journal::points;
 
 /// Most points of one block: whoever reads a block holds all of it.
 const BLOCK_POINTS: usize = 50_000;

@@ -8,10 +8,10 @@ use tracing::error;
 
 use crate::component::journal::{DropReason, Entry};
 use crate::component::output::{NameStyle, Output, Series, SeriesName, Speaker};
+use crate::journal::points;
 use crate::model::labels::Labels;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::{ClockStamp, Timestamp};
-use crate::journal::points;
 use crate::pipeline::ledger::{Fate, Item, Ledger};
 
 /// A shift below this is the drift of a clock and no correction.
