@@ -12,9 +12,10 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value as Json, json};
 use tawny::model::labels::Labels;
 use tawny::model::time::Timestamp;
+use tawny::registry::Counts;
 use tawny::registry::board::Board;
 use tawny::registry::expose::{Escaping, Format, PageRequest, page};
-use tawny::registry::own::{Counts, OwnMetrics, RegistryCounts};
+use tawny::registry::own::{OwnMetrics, RegistryCounts};
 use tawny::registry::view::{FamilyId, FamilyView, Position, Running, SeriesView, Shape, View};
 use tawny::support::time::Clock;
 

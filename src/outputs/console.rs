@@ -121,7 +121,10 @@ impl Format {
 
 /// A series' labels and the speaker's tags as they are printed: `key:value`, sorted.
 pub fn tags(labels: &Labels, speaker: &Speaker) -> Vec<String> {
-    let mut tags: Vec<String> = labels.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    let mut tags: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}:{value}"))
+        .collect();
     tags.extend(speaker.tags.iter().cloned());
     tags.sort_unstable();
     tags.dedup();
@@ -148,7 +151,12 @@ impl Output for Console {
         speaker: &Speaker,
     ) -> Option<SeriesName> {
         let (metric, tags) = (metric.to_string(), tags(labels, speaker));
-        Some(SeriesName { metric, tags, kind, interval })
+        Some(SeriesName {
+            metric,
+            tags,
+            kind,
+            interval,
+        })
     }
 
     fn keeps_historical(&self, _metric: &str) -> bool {

@@ -26,13 +26,13 @@ use crate::model::time::Timestamp;
 use crate::support::time::Clock;
 
 pub mod board;
-pub mod expose;
-pub mod own;
 mod chunked;
 mod close;
+pub mod expose;
 mod family;
 mod intern;
 mod limits;
+pub mod own;
 mod page;
 mod record;
 mod series;

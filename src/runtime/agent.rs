@@ -39,7 +39,9 @@ const LEAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The metrics page cannot be served where the settings say.
-    #[error("cannot listen on {address}: {source}; choose another address with `listen` (TAWNY_LISTEN, --listen)")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address with `listen` (TAWNY_LISTEN, --listen)"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -109,8 +111,14 @@ struct Shared {
 
 impl Agent {
     async fn start(loaded: Loaded, dry_run: bool) -> Result<Self, RunError> {
-        let Loaded { settings, components, .. } = loaded;
-        let Components { collectors, wrapper, outputs } = components;
+        let Loaded {
+            settings, components, ..
+        } = loaded;
+        let Components {
+            collectors,
+            wrapper,
+            outputs,
+        } = components;
         let clock = Clock::system();
         let started = clock.now();
         let shared = Shared {
@@ -139,7 +147,13 @@ impl Agent {
             Some(journal) if !dry_run => deliver(&settings, outputs, journal, &shared),
             _ => Stage::new("delivery"),
         };
-        Ok(Self { collecting, closing, delivering, serving, journal })
+        Ok(Self {
+            collecting,
+            closing,
+            delivering,
+            serving,
+            journal,
+        })
     }
 
     async fn died(&mut self) -> &'static str {
@@ -206,7 +220,11 @@ fn open_journal(
     let directory = &settings.journal.directory;
     if dry_run {
         info!("This is a dry run: points are printed, nothing is journalled or sent.");
-        return Ok(Some(Arc::new(Printing::new(Format::Text, settings.speaker(), Box::new(io::stdout())))));
+        return Ok(Some(Arc::new(Printing::new(
+            Format::Text,
+            settings.speaker(),
+            Box::new(io::stdout()),
+        ))));
     }
     if !settings.outputs.contains_key("datadog") {
         info!("No Datadog key is set, so nothing is delivered to Datadog; API_KEY=… sets one.");
@@ -237,7 +255,11 @@ async fn serve(settings: &Settings, shared: &Shared, started: Timestamp) -> Resu
     let (listener, bound) = listening.map_err(|source| RunError::Listen { address, source })?;
     let web = Web {
         registry: shared.registry.clone(),
-        own: Arc::new(OwnMetrics::new(shared.board.clone(), shared.registry.clone(), shared.clock.clone())),
+        own: Arc::new(OwnMetrics::new(
+            shared.board.clone(),
+            shared.registry.clone(),
+            shared.clock.clone(),
+        )),
         board: shared.board.clone(),
         clock: shared.clock.clone(),
         started,
@@ -251,11 +273,7 @@ async fn serve(settings: &Settings, shared: &Shared, started: Timestamp) -> Resu
     Ok(stage)
 }
 
-fn collect(
-    settings: &Settings,
-    collectors: BTreeMap<String, Box<dyn Collector>>,
-    shared: &Shared,
-) -> Stage {
+fn collect(settings: &Settings, collectors: BTreeMap<String, Box<dyn Collector>>, shared: &Shared) -> Stage {
     let sinks = Sinks {
         registry: shared.registry.clone(),
         board: shared.board.clone(),
@@ -268,9 +286,16 @@ fn collect(
         false => info!(collectors = names.join(", "), "Collecting."),
     }
     for (name, collector) in collectors {
-        let Some(section) = settings.collectors.get(&name) else { continue };
+        let Some(section) = settings.collectors.get(&name) else {
+            continue;
+        };
         let (interval, timeout) = (section.interval.0, section.timeout.0);
-        let scheduled = Scheduled { name, collector, interval, timeout };
+        let scheduled = Scheduled {
+            name,
+            collector,
+            interval,
+            timeout,
+        };
         let sinks = sinks.clone();
         stage.spawn(|stop| scheduler::run(scheduled, sinks, stop));
     }

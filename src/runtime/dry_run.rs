@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::component::journal::{
-    Appended, Balance, Depth, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Settlement,
+    Appended, Balance, Depth, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest,
+    Settlement,
 };
 use crate::component::output::{SeriesName, Speaker};
 use crate::journal::points;
@@ -27,14 +28,28 @@ pub struct Printing {
 impl Printing {
     /// Prints for this speaker.
     pub fn new(format: Format, speaker: Speaker, writer: Box<dyn Write + Send>) -> Self {
-        Self { format, speaker, writer: Mutex::new(writer) }
+        Self {
+            format,
+            speaker,
+            writer: Mutex::new(writer),
+        }
     }
 
     fn line(&self, point: &Point, out: &mut Vec<u8>) {
         let (metric, value) = point.dotted();
         let (kind, interval) = (point.kind, point.interval);
         let tags = console::tags(&point.labels, &self.speaker);
-        self.format.line(&SeriesName { metric, tags, kind, interval }, point.time, value, out);
+        self.format.line(
+            &SeriesName {
+                metric,
+                tags,
+                kind,
+                interval,
+            },
+            point.time,
+            value,
+            out,
+        );
     }
 }
 
@@ -43,12 +58,21 @@ impl Journal for Printing {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
         if block.kind == BlockKind::Points {
             let mut text = Vec::new();
-            points::decode(&block.payload)?.iter().for_each(|point| self.line(point, &mut text));
+            points::decode(&block.payload)?
+                .iter()
+                .for_each(|point| self.line(point, &mut text));
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let written = writer.write_all(&text).and_then(|()| writer.flush());
-            written.map_err(|source| JournalError::Medium { place: "stdout".to_string(), action: "write", source })?;
+            written.map_err(|source| JournalError::Medium {
+                place: "stdout".to_string(),
+                action: "write",
+                source,
+            })?;
         }
-        Ok(Appended { id: EntryId(0), evicted: BTreeMap::new() })
+        Ok(Appended {
+            id: EntryId(0),
+            evicted: BTreeMap::new(),
+        })
     }
 
     async fn read(&self, _: &OutputId, _: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

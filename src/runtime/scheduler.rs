@@ -34,7 +34,10 @@ pub struct Scheduled {
 
 impl std::fmt::Debug for Scheduled {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Scheduled").field("name", &self.name).field("interval", &self.interval).finish_non_exhaustive()
+        out.debug_struct("Scheduled")
+            .field("name", &self.name)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,9 +55,18 @@ pub struct Sinks {
 /// Runs one collector until stop is said. A run that is under way then is given up.
 pub async fn run(mut scheduled: Scheduled, sinks: Sinks, mut stop: Shutdown) {
     let origin = sinks.registry.origin(&scheduled.name);
-    sinks.registry.origin_stale_after(origin, scheduled.interval.saturating_mul(3));
-    let facts = CollectorFacts { interval: scheduled.interval, ..CollectorFacts::default() };
-    sinks.board.facts().collectors.insert(scheduled.name.clone(), facts);
+    sinks
+        .registry
+        .origin_stale_after(origin, scheduled.interval.saturating_mul(3));
+    let facts = CollectorFacts {
+        interval: scheduled.interval,
+        ..CollectorFacts::default()
+    };
+    sinks
+        .board
+        .facts()
+        .collectors
+        .insert(scheduled.name.clone(), facts);
     // Spreads collectors over a twentieth of their interval, the same each time.
     let jitter = scheduled.interval.mul_f64(fastrand::f64() / 20.0);
     let mut samples = Samples::default();
@@ -77,7 +89,11 @@ pub async fn run(mut scheduled: Scheduled, sinks: Sinks, mut stop: Shutdown) {
 
 /// How long it is from `now` to the next multiple of `interval` plus `jitter`.
 fn until_next(now: Timestamp, interval: Duration, jitter: Duration) -> Duration {
-    let next = now.before(jitter).window_start(interval).after(interval).after(jitter);
+    let next = now
+        .before(jitter)
+        .window_start(interval)
+        .after(interval)
+        .after(jitter);
     next.since(now)
 }
 
@@ -90,7 +106,10 @@ async fn collect_once(scheduled: &mut Scheduled, origin: Origin, sinks: &Sinks, 
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(error))) => Some(error.to_string()),
         Ok(Err(panic)) => Some(format!("it panicked: {}", panic_text(panic.as_ref()))),
-        Err(_) => Some(format!("it took longer than its timeout of {:?}", scheduled.timeout)),
+        Err(_) => Some(format!(
+            "it took longer than its timeout of {:?}",
+            scheduled.timeout
+        )),
     };
     // What was found before an error counts.
     sinks.registry.record_collected(origin, began, samples);
@@ -116,8 +135,12 @@ fn note(scheduled: &Scheduled, sinks: &Sinks, samples: usize, took: Duration, er
     }
     drop(board);
     match (before, error) {
-        (None, Some(error)) => warn!(collector, %error, "Collection failed; it is tried again every interval."),
-        (Some(before), Some(error)) if before != error => warn!(collector, %error, "Collection fails differently now."),
+        (None, Some(error)) => {
+            warn!(collector, %error, "Collection failed; it is tried again every interval.")
+        }
+        (Some(before), Some(error)) if before != error => {
+            warn!(collector, %error, "Collection fails differently now.")
+        }
         (Some(_), None) => info!(collector, "Collection works again."),
         (_, _) => debug!(collector, samples, ?took, "Collected."),
     }

@@ -74,7 +74,10 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut st
             .timer(TokioTimer::new())
             .header_read_timeout(bounds.head)
             .max_buf_size(bounds.head_bytes)
-            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router.clone()));
+            .serve_connection(
+                TokioIo::new(Box::pin(stream)),
+                TowerToHyperService::new(router.clone()),
+            );
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             let _permit = permit;
@@ -88,7 +91,10 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, mut st
 }
 
 /// The next connection, once there is room for one. `None` only when the server is closed.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {

@@ -20,7 +20,12 @@ impl Stage {
     /// A stage without tasks.
     pub fn new(name: &'static str) -> Self {
         let (stopper, shutdown) = Stopper::new();
-        Self { name, stopper, shutdown, tasks: JoinSet::new() }
+        Self {
+            name,
+            stopper,
+            shutdown,
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Adds a task that ends when it hears stop.

@@ -44,7 +44,9 @@ pub fn page(facts: &Facts, about: &About) -> String {
     series(&mut out, about);
     journal(&mut out, facts, about.now);
     outputs(&mut out, facts, about.now);
-    out.push_str("<p class=soft><a href=\"/metrics\">/metrics</a> · <a href=\"/-/healthy\">/-/healthy</a> · ");
+    out.push_str(
+        "<p class=soft><a href=\"/metrics\">/metrics</a> · <a href=\"/-/healthy\">/-/healthy</a> · ",
+    );
     out.push_str("<a href=\"/-/ready\">/-/ready</a></p></body></html>\n");
     out
 }
@@ -63,12 +65,21 @@ fn head(out: &mut String, facts: &Facts, about: &About) {
         true => out.push_str("<p class=good>Ready.</p>"),
         false => {
             for (part, reason) in &facts.not_ready {
-                let _ = write!(out, "<p class=\"note bad\">Not ready: {}: {}</p>", escaped(part), escaped(reason));
+                let _ = write!(
+                    out,
+                    "<p class=\"note bad\">Not ready: {}: {}</p>",
+                    escaped(part),
+                    escaped(reason)
+                );
             }
         }
     }
     if let Some(doubt) = &facts.clock_doubt {
-        let _ = write!(out, "<p class=\"note warn\">The clock is not believed: {}</p>", escaped(doubt));
+        let _ = write!(
+            out,
+            "<p class=\"note warn\">The clock is not believed: {}</p>",
+            escaped(doubt)
+        );
     }
 }
 
@@ -93,7 +104,9 @@ fn collector_row(out: &mut String, name: &str, facts: &CollectorFacts, now: Time
         Some(error) => ("bad", escaped(error)),
         None => ("soft", "none".to_string()),
     };
-    let took = facts.last_duration.map_or("–".to_string(), |took| format!("{:.1} ms", took.as_secs_f64() * 1e3));
+    let took = facts.last_duration.map_or("–".to_string(), |took| {
+        format!("{:.1} ms", took.as_secs_f64() * 1e3)
+    });
     let _ = write!(
         out,
         "<tr><td>{}<td>{}<td>{}<td class=number>{took}<td class=number>{}<td class=number>{} of {}\
@@ -121,7 +134,11 @@ fn journal(out: &mut String, facts: &Facts, now: Timestamp) {
         out.push_str("<p class=note>No output is configured, so nothing is journalled.</p>");
         return;
     };
-    let oldest = facts.outputs.values().filter_map(|output| output.depth.oldest).min();
+    let oldest = facts
+        .outputs
+        .values()
+        .filter_map(|output| output.depth.oldest)
+        .min();
     let _ = write!(
         out,
         "<table><tr><th class=number>Waiting blocks<th class=number>Items<th>Oldest<th class=number>Size\
@@ -135,7 +152,11 @@ fn journal(out: &mut String, facts: &Facts, now: Timestamp) {
         journal.damaged_records,
     );
     if let Some(error) = &journal.write_error {
-        let _ = write!(out, "<p class=\"note bad\">The last write failed: {}</p>", escaped(error));
+        let _ = write!(
+            out,
+            "<p class=\"note bad\">The last write failed: {}</p>",
+            escaped(error)
+        );
     }
 }
 
@@ -235,7 +256,14 @@ mod tests {
     fn about() -> About {
         let now = Timestamp::from_seconds(100_000);
         let started = Timestamp::from_seconds(96_000);
-        About { host: "pi<1>".to_string(), series: 7, series_limit: 100, refused: 3, started, now }
+        About {
+            host: "pi<1>".to_string(),
+            series: 7,
+            series_limit: 100,
+            refused: 3,
+            started,
+            now,
+        }
     }
 
     #[test]
@@ -266,10 +294,17 @@ mod tests {
             ..CollectorFacts::default()
         };
         facts.collectors.insert("host".to_string(), collector);
-        let balance = Balance { wrapped: 10, delivered: 5, dropped: [(DropReason::TooOld, 2)].into() };
+        let balance = Balance {
+            wrapped: 10,
+            delivered: 5,
+            dropped: [(DropReason::TooOld, 2)].into(),
+        };
         let next_try = Timestamp::from_seconds(100_090);
         let output = OutputFacts {
-            state: OutputState::Parked { next_try, reason: "403".to_string() },
+            state: OutputState::Parked {
+                next_try,
+                reason: "403".to_string(),
+            },
             balance: [(BlockKind::Points, balance)].into(),
             ..OutputFacts::default()
         };

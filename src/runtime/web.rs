@@ -61,14 +61,22 @@ async fn root(state: State<Web>, headers: HeaderMap, query: RawQuery) -> Respons
         host: web.host.clone(),
         series: counts.series,
         series_limit: web.series_limit,
-        refused: counts.origins.iter().flat_map(|origin| &origin.refused).map(|(_, samples)| samples).sum(),
+        refused: counts
+            .origins
+            .iter()
+            .flat_map(|origin| &origin.refused)
+            .map(|(_, samples)| samples)
+            .sum(),
         started: web.started,
         now: web.clock.now(),
     };
     let facts = web.board.facts().clone();
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
     ];
@@ -88,7 +96,9 @@ async fn metrics(State(web): State<Web>, headers: HeaderMap, RawQuery(query): Ra
     }
     let page = expose::page(web.registry.clone(), web.own.clone(), request);
     let body = Body::from_stream(stream::iter(page.map(Ok::<_, Infallible>)));
-    response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    response
+        .body(body)
+        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn healthy() -> &'static str {
@@ -100,22 +110,34 @@ async fn ready(State(web): State<Web>) -> (StatusCode, String) {
     if reasons.is_empty() {
         return (StatusCode::OK, "ready\n".to_string());
     }
-    let lines = reasons.iter().map(|(part, reason)| format!("{part}: {reason}\n")).collect();
+    let lines = reasons
+        .iter()
+        .map(|(part, reason)| format!("{part}: {reason}\n"))
+        .collect();
     (StatusCode::SERVICE_UNAVAILABLE, lines)
 }
 
 async fn not_found() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "Nothing is here. There are /, /metrics, /-/healthy and /-/ready.\n")
+    (
+        StatusCode::NOT_FOUND,
+        "Nothing is here. There are /, /metrics, /-/healthy and /-/ready.\n",
+    )
 }
 
 /// Whether the peer is a browser: it names HTML; Prometheus and curl do not.
 fn wants_html(headers: &HeaderMap) -> bool {
-    joined(headers, header::ACCEPT).to_ascii_lowercase().contains("text/html")
+    joined(headers, header::ACCEPT)
+        .to_ascii_lowercase()
+        .contains("text/html")
 }
 
 /// A header that may stand several times, as one list; empty where there is none.
 fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
-    let values: Vec<&str> =
-        headers.get_all(name).iter().map(HeaderValue::to_str).filter_map(Result::ok).collect();
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .map(HeaderValue::to_str)
+        .filter_map(Result::ok)
+        .collect();
     values.join(",")
 }

@@ -249,7 +249,10 @@ impl Output for Datadog {
 fn no_answer(error: HttpError) -> SendError {
     match error.may_have_arrived {
         true => SendError::Unanswered { reason: error.reason },
-        false => SendError::Retry { after: None, reason: error.reason },
+        false => SendError::Retry {
+            after: None,
+            reason: error.reason,
+        },
     }
 }
 

@@ -29,11 +29,11 @@ use tracing::error;
 use crate::model::labels::Labels;
 use crate::model::metric::{Kind, MetricDef};
 use crate::model::time::Timestamp;
+use crate::registry::Registry;
 use crate::registry::board::Board;
+use crate::registry::limits::Counts;
 use crate::registry::own::process::Process;
 use crate::registry::own::readings::Readings;
-use crate::registry::Registry;
-use crate::registry::limits::Counts;
 use crate::registry::view::Shape;
 use crate::support::time::Clock;
 

@@ -150,7 +150,11 @@ impl Readings {
             self.count(&metric::REGISTRY_SERIES, &[&origin.name], origin.series);
             self.count(&metric::REGISTRY_SAMPLES, &[&origin.name], origin.samples);
             for (reason, samples) in &origin.refused {
-                self.count(&metric::REGISTRY_REFUSED, &[&origin.name, reason.name()], *samples);
+                self.count(
+                    &metric::REGISTRY_REFUSED,
+                    &[&origin.name, reason.name()],
+                    *samples,
+                );
             }
         }
         self.count(&metric::REGISTRY_AHEAD, &[], counts.ahead);

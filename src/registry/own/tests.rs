@@ -70,15 +70,31 @@ fn busy_board() -> Arc<Board> {
 }
 
 fn refused(by_limit: u64) -> [(RecordError, u64); 4] {
-    let count = |error: RecordError| if error == RecordError::SeriesLimit { by_limit } else { 0 };
+    let count = |error: RecordError| {
+        if error == RecordError::SeriesLimit {
+            by_limit
+        } else {
+            0
+        }
+    };
     RecordError::ALL.map(|error| (error, count(error)))
 }
 
 fn busy() -> OwnMetrics {
     let counts = Counts {
         origins: vec![
-            OriginCounts { name: "host".to_string(), series: 12, samples: 99, refused: refused(0) },
-            OriginCounts { name: "redis".to_string(), series: 0, samples: 0, refused: refused(4) },
+            OriginCounts {
+                name: "host".to_string(),
+                series: 12,
+                samples: 99,
+                refused: refused(0),
+            },
+            OriginCounts {
+                name: "redis".to_string(),
+                series: 0,
+                samples: 0,
+                refused: refused(4),
+            },
         ],
         ahead: 2,
         backlog: 3,
