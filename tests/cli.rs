@@ -122,10 +122,7 @@ fn the_effective_settings_show_their_origins_and_no_secret() {
     assert_eq!(code(&output), Some(0), "{}", err(&output));
     let text = out(&output);
     let line = |key: &str| {
-        let line = text
-            .lines()
-            .find(|line| line.trim_start().starts_with(key))
-            .unwrap();
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(
@@ -134,9 +131,12 @@ fn the_effective_settings_show_their_origins_and_no_secret() {
     );
     assert_eq!(line("grace:"), format!("grace: 4s # {path} line 1"));
     assert_eq!(line("bulk_size:"), "bulk_size: 10000 # default");
-    assert_eq!(line("api_key:"), "api_key: \"********\" # environment API_KEY");
     assert_eq!(
-        line("password:"),
+        line("    api_key:"),
+        "api_key: \"********\" # environment API_KEY"
+    );
+    assert_eq!(
+        line("  password:"),
         format!("password: \"********\" # {path} line 3")
     );
     assert!(!text.contains("hunter2"));
@@ -191,6 +191,46 @@ fn components_are_named_and_shown() {
     assert_eq!(code(&wrong), Some(1));
     assert!(err(&wrong).contains("did you mean `host`?"), "{}", err(&wrong));
     assert!(out(&tawny(&["reference"], &[])).contains("## collector `host`"));
+}
+
+#[test]
+fn one_run_shows_a_scrape_and_a_push_and_touches_no_backend() {
+    let settings = [
+        ("API_KEY", "hunter2"),
+        ("DATADOG_URL", "http://127.0.0.1:1/api"),
+        ("HOST", "edge-1"),
+        ("GLOBAL_TAGS", r#"["env:prod"]"#),
+        ("COLLECTOR_PLUGINS", r#"["host"]"#),
+    ];
+    let agent = Agent::new(&settings);
+    let output = agent.command_output(&["once"]);
+    assert_eq!(code(&output), Some(0), "{}", err(&output));
+    let text = out(&output);
+    let (page, push) = text.split_once("\n# What a push carries:\n").unwrap();
+    assert!(page.contains("\n# TYPE host_memory_used_bytes gauge\n"), "{page}");
+    // A rate needs two readings.
+    assert!(page.contains("\nhost_cpu_usage_ratio "), "{page}");
+    assert!(push.contains("Chouette.host.memory.used{env:prod} "), "{push}");
+    assert!(push.contains("Chouette.host.cpu.percentage{env:prod} "), "{push}");
+    assert!(!agent.journal().exists());
+    let lines = out(&agent.command_output(&["once", "--json"]));
+    for line in lines.lines() {
+        let point: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            point["metric"].as_str().unwrap().starts_with("Chouette.host."),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_journal_that_is_not_there_is_named() {
+    for command in ["show", "export", "verify"] {
+        let output = tawny(&["journal", command, "--directory", "/nonexistent/journal"], &[]);
+        assert_eq!(code(&output), Some(1), "{command}");
+        assert_eq!(out(&output), "", "{command}");
+        assert!(err(&output).contains("/nonexistent/journal"), "{}", err(&output));
+    }
 }
 
 #[test]

@@ -22,10 +22,10 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
 
 const SAMPLE: &str = "\
 # Which points a window becomes: datadog or simple.
-wrapper: datadog
+type: datadog
 # What is told of observed values (histograms): max, min, avg, median, sum, count (a rate).
 histogram_aggregates: [max, median, avg, count]
-# And which percentiles, from 0 to 1; 0.95 becomes <name>.95percentile.
+# And which percentiles, above 0 and below 1; 0.95 becomes <name>.95percentile.
 histogram_percentiles: [0.95]
 ";
 

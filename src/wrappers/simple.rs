@@ -18,7 +18,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
 
 const SAMPLE: &str = "\
 # Which points a window becomes: datadog or simple.
-wrapper: simple
+type: simple
 ";
 
 /// Wraps as Chouette's wrapper of this name did.

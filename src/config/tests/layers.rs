@@ -211,6 +211,12 @@ fn every_component_reads_its_own_sample() {
             }
             Err(refused) => refused.problems.iter().map(ToString::to_string).collect(),
         };
-        assert_eq!(problems, [""; 0], "{} {}", descriptor.role.name(), descriptor.name);
+        assert_eq!(
+            problems,
+            [""; 0],
+            "{} {}",
+            descriptor.role.name(),
+            descriptor.name
+        );
     }
 }
