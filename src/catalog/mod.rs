@@ -2,7 +2,7 @@
 //!
 //! A new component is one line here; a test compares the lines with the folders.
 //!
-//! * [`reference`]: the reference page, generated
+//! * [`mod@reference`]: the reference page, generated
 
 use std::time::Duration;
 
