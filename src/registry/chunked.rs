@@ -36,6 +36,20 @@ impl<T> Chunked<T> {
         }
     }
 
+    /// The item at an index that may be none.
+    pub(super) fn get(&self, index: u32) -> Option<&T> {
+        self.chunks
+            .get(index as usize / CHUNK)?
+            .get(index as usize % CHUNK)
+    }
+
+    /// The item at an index that may be none, to change.
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.chunks
+            .get_mut(index as usize / CHUNK)?
+            .get_mut(index as usize % CHUNK)
+    }
+
     /// How many items there are.
     pub(super) fn len(&self) -> usize {
         match self.chunks.last() {

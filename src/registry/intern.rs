@@ -111,11 +111,13 @@ pub(super) fn is_plain_text_of(text: &str, count: usize, pairs: &[(&str, &str)])
             return false;
         };
         let (left, right) = pair.split_at(key.len());
-        if left != key
-            || right[..2] != *b"=\""
-            || right[2..2 + value.len()] != *value
-            || right.last() != Some(&b'"')
-        {
+        let Some((b"=\"", right)) = right.split_first_chunk::<2>() else {
+            return false;
+        };
+        let Some((b'"', right)) = right.split_last() else {
+            return false;
+        };
+        if !same(left, key) || !same(right, value) {
             return false;
         }
         rest = match after.split_first() {
@@ -125,6 +127,22 @@ pub(super) fn is_plain_text_of(text: &str, count: usize, pairs: &[(&str, &str)])
         };
     }
     rest.is_empty()
+}
+
+/// Whether two texts are the same. Those of labels are short, and two overlapping words tell it faster than a call of
+/// `memcmp`.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    fn ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
+        left.first_chunk::<N>() == right.first_chunk::<N>()
+            && left.last_chunk::<N>() == right.last_chunk::<N>()
+    }
+    left.len() == right.len()
+        && match left.len() {
+            8..=16 => ends::<8>(left, right),
+            4..8 => ends::<4>(left, right),
+            2..4 => ends::<2>(left, right),
+            _ => left == right,
+        }
 }
 
 #[cfg(test)]
@@ -162,6 +180,20 @@ mod tests {
         }
         assert!(is_plain_text_of("", 0, &[]));
         assert!(!is_plain_text_of("", 0, &[("a", "1")]));
+    }
+
+    #[test]
+    fn short_texts_are_compared_to_the_last_byte() {
+        let text = b"abcdefghijklmnopqrst";
+        for length in 0..=text.len() {
+            assert!(same(&text[..length], &text[..length]));
+            for changed in 0..length {
+                let mut other = text[..length].to_vec();
+                other[changed] = b'!';
+                assert!(!same(&text[..length], &other), "{length} {changed}");
+            }
+            assert!(!same(&text[..length], b"abcdefghijklmnopqrstu"));
+        }
     }
 
     #[test]

@@ -97,6 +97,8 @@ pub(super) struct OriginState {
     pub(super) stale: Option<u32>,
     pub(super) series: usize,
     pub(super) samples: u64,
+    /// The series that it recorded last.
+    pub(super) last: u32,
     refused: [u64; 4],
     /// Until when looking for idle series of it is in vain.
     pub(super) barren_until: Beat,
@@ -117,6 +119,7 @@ impl OriginState {
             stale: None,
             series: 0,
             samples: 0,
+            last: u32::MAX,
             refused: [0; 4],
             barren_until: 0,
             reported: Reported::default(),

@@ -98,7 +98,7 @@ impl Registry {
     /// limit. That is counted, so a caller may ignore it.
     pub fn record(&self, origin: Origin, sample: &Sample<'_>) -> Result<(), RecordError> {
         let hash = self.hash(sample);
-        let now = self.clock.now();
+        let now = self.clock.coarse_now();
         let mut table = self.table();
         if !table.watch.covers(now) {
             self.look(&mut table);
@@ -116,7 +116,7 @@ impl Registry {
             if batch.is_empty() {
                 return;
             }
-            let now = self.clock.now();
+            let now = self.clock.coarse_now();
             let mut table = self.table();
             if !table.watch.covers(now) {
                 self.look(&mut table);

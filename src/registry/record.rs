@@ -38,13 +38,14 @@ impl Table {
             hash,
         };
         let fresh = time.millis() >= now.millis().saturating_sub(self.stale_millis);
-        let slot = match self.find(&of) {
+        let slot = match self.find(origin, &of) {
             Some(slot) => slot,
             None => {
                 let touched = if fresh { time.min(now) } else { now };
                 self.insert(origin, &of, now, self.watch.beat(touched))?
             }
         };
+        self.follow(origin, slot);
         self.origins[usize::from(origin.0)].samples += 1;
         self.backlog += u64::from(!fresh);
         match self.take(slot, &sample.value, time, fresh, now) {

@@ -26,6 +26,8 @@ pub(super) struct Series {
     pub(super) family: u32,
     /// When it was last recorded, by the sample's own time.
     pub(super) touched: Beat,
+    /// Which series its origin recorded next, last time: a guess.
+    pub(super) next: u32,
     /// How many cells of open or closing windows name this slot, which is not given away meanwhile.
     pub(super) pins: u32,
     pub(super) origin: Origin,

@@ -51,7 +51,7 @@ impl Watch {
 }
 
 fn read(clock: &Clock) -> (i64, i64) {
-    let wall = clock.now().millis();
+    let wall = clock.coarse_now().millis();
     let uptime = i64::try_from(clock.uptime().as_millis()).unwrap_or(i64::MAX);
     (
         wall,
