@@ -107,7 +107,7 @@ impl Plan {
             if divisor == 1 {
                 break;
             }
-            if distance != 0 && (divisor == 0 || distance % divisor != 0) {
+            if distance != 0 && (divisor == 0 || !distance.is_multiple_of(divisor)) {
                 divisor = gcd(divisor, distance);
             }
         }

@@ -9,6 +9,7 @@ mod bits;
 mod dictionary;
 pub mod directory;
 pub mod disk;
+mod fits;
 pub mod inspect;
 pub mod points;
 mod values;

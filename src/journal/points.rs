@@ -212,7 +212,8 @@ fn put_columns(points: &[Point], places: &[Place], times: &[i64], head: &mut Vec
         list.clear();
         list.extend(column.iter().map(|row| row.sequence as i64));
         put_list(&list, head, bits);
-        (runs.clear(), values.clear());
+        runs.clear();
+        values.clear();
         for row in column {
             runs.push(row.places.len());
             values.extend(row.places.iter().map(|place| points[place.2 as usize].value));

@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Numbered segments that are read and written at positions. Calls block; nobody calls them on an async thread.
@@ -40,6 +41,8 @@ const RESERVE: &str = "reserve";
 pub(crate) struct Folder {
     path: PathBuf,
     open: Mutex<HashMap<u64, Arc<File>>>,
+    /// A segment was made whose name has not reached the medium.
+    unnamed: AtomicBool,
 }
 
 impl Folder {
@@ -54,6 +57,7 @@ impl Folder {
         Self {
             path: path.to_owned(),
             open: Mutex::new(HashMap::new()),
+            unnamed: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +114,9 @@ impl Medium for Folder {
     }
 
     fn write_at(&self, segment: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if offset == 0 {
+            self.unnamed.store(true, Ordering::Release);
+        }
         self.file(segment, true)?.write_all_at(bytes, offset)
     }
 
@@ -118,7 +125,12 @@ impl Medium for Folder {
     }
 
     fn sync(&self, segment: u64) -> io::Result<()> {
-        self.file(segment, false)?.sync_data()
+        self.file(segment, false)?.sync_data()?;
+        if self.unnamed.swap(false, Ordering::AcqRel) {
+            let named = File::open(&self.path).and_then(|folder| folder.sync_all());
+            return named.inspect_err(|_| self.unnamed.store(true, Ordering::Release));
+        }
+        Ok(())
     }
 
     fn remove(&self, segment: u64) -> io::Result<()> {

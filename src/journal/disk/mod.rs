@@ -11,7 +11,8 @@
 //! * [`times`]: re-dating, ages, amendments
 //! * [`state`]: what the records come to
 //! * [`replay`]: reading back, healing
-//! * [`store`], [`operations`]: writing, within the bound
+//! * [`store`], [`room`], [`outputs`], [`operations`]: writing, within the bound
+//! * [`shared`]: the store between threads
 //! * [`looking`]: reading beside the one who writes
 
 mod change;
@@ -19,8 +20,11 @@ mod lock;
 pub(super) mod looking;
 mod medium;
 mod operations;
+mod outputs;
 mod record;
 mod replay;
+mod room;
+mod shared;
 mod snapshot;
 mod state;
 mod store;
@@ -30,19 +34,18 @@ mod times;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::component::journal::{
-    Appended, Balance, Depth, DropReason, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId,
-    ReadRequest, Settlement,
+    Appended, Balance, Depth, Entry, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Settlement,
 };
 use crate::journal::disk::lock::Lock;
 use crate::journal::disk::medium::{Folder, Medium};
-use crate::journal::disk::operations::Picked;
+use crate::journal::disk::shared::Shared;
 use crate::journal::disk::state::kind_index;
 use crate::journal::disk::store::{Layout, Store};
 use crate::model::block::{Block, BlockKind};
@@ -81,25 +84,6 @@ pub struct DiskJournal {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    /// A std mutex: it is held for a look-up or one write, by threads that may block.
-    store: Mutex<Store>,
-    commit: Mutex<Commit>,
-    committed: Condvar,
-    medium: Arc<dyn Medium>,
-    sync: Sync,
-    _lock: Option<Lock>,
-}
-
-/// The sync that concurrent appends share.
-#[derive(Debug, Default)]
-struct Commit {
-    running: bool,
-    /// Bytes written that are on the medium.
-    reached: u64,
-}
-
 impl DiskJournal {
     /// Opens the journal, healing what is damaged. Blocks while it reads its files, so call it before the runtime is
     /// busy, or on a thread that may block.
@@ -127,15 +111,7 @@ impl DiskJournal {
     }
 
     fn of(store: Store, sync: Sync, lock: Option<Lock>) -> Self {
-        let medium = Arc::clone(&store.medium);
-        let shared = Shared {
-            store: Mutex::new(store),
-            commit: Mutex::new(Commit::default()),
-            committed: Condvar::new(),
-            medium,
-            sync,
-            _lock: lock,
-        };
+        let shared = Shared::new(store, sync, lock);
         Self {
             shared: Arc::new(shared),
         }
@@ -190,138 +166,8 @@ fn open_store(
     {
         warn!(%error, "The journal is open, but cannot be written to.");
     }
+    store.keep_reserve();
     Ok(store)
-}
-
-impl Shared {
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Brings everything that was written up to `target` to the medium, together with whoever else wants that.
-    fn commit(&self, target: u64) -> Result<(), JournalError> {
-        let mut commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if commit.reached >= target {
-                return Ok(());
-            }
-            if !commit.running {
-                break;
-            }
-            commit = self
-                .committed
-                .wait(commit)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        commit.running = true;
-        drop(commit);
-        let (segment, written) = {
-            let store = self.store();
-            (store.current, store.written)
-        };
-        // Outside of the store's lock: this is slow, and others may write meanwhile. What is in older segments was
-        // synced when the current one was begun.
-        let synced = segment.map_or(Ok(()), |segment| match self.medium.sync(segment) {
-            // It was settled and deleted meanwhile.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        });
-        let result = {
-            let mut store = self.store();
-            match synced {
-                Ok(()) => {
-                    store.reached(written);
-                    Ok(())
-                }
-                Err(error) => Err(store.fails("be synced", error)),
-            }
-        };
-        let mut commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
-        commit.running = false;
-        if result.is_ok() {
-            commit.reached = commit.reached.max(written);
-        }
-        self.committed.notify_all();
-        result
-    }
-
-    fn append(&self, block: Block) -> Result<Appended, JournalError> {
-        let (appended, target) = {
-            let mut store = self.store();
-            let appended = store.append(block)?;
-            let due = match self.sync {
-                Sync::Batch => true,
-                Sync::Every(period) => store.clock.uptime().saturating_sub(store.last_sync) >= period,
-            };
-            (appended, due.then_some(store.written))
-        };
-        if let Some(target) = target
-            && let Err(error) = self.commit(target)
-        {
-            // It is stored and will be delivered: an error would have it appended twice. The status tells.
-            error!(%error, "The journal cannot reach its medium; a power failure may lose what is in it.");
-        }
-        Ok(appended)
-    }
-
-    fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
-        loop {
-            let picked = self.store().pick(output, request);
-            let mut entries = Vec::with_capacity(picked.len());
-            let mut damaged = Vec::new();
-            for picked in picked {
-                match self.read_picked(&picked)? {
-                    Some(entry) => entries.push(entry),
-                    None => damaged.push(picked),
-                }
-            }
-            if damaged.is_empty() {
-                return Ok(entries);
-            }
-            let mut store = self.store();
-            damaged.retain(|picked| store.still_holds(picked));
-            let ids: Vec<u64> = damaged.iter().map(|picked| picked.id).collect();
-            store.damaged += ids.len() as u64;
-            let lost = store.give_up(&ids, DropReason::Damaged)?;
-            for (output, items) in lost {
-                error!(%output, items, blocks = ids.len(), "Blocks in the journal are damaged; their items are lost.");
-            }
-            if !entries.is_empty() {
-                return Ok(entries);
-            }
-        }
-    }
-
-    fn read_picked(&self, picked: &Picked) -> Result<Option<Entry>, JournalError> {
-        let bytes = match self.medium.read_at(picked.segment, picked.offset, picked.length) {
-            Ok(bytes) => bytes,
-            // Deleted meanwhile, or cut by somebody.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::UnexpectedEof
-                ) =>
-            {
-                return Ok(None);
-            }
-            Err(source) => {
-                return Err(JournalError::Medium {
-                    place: self.medium.place(),
-                    action: "read",
-                    source,
-                });
-            }
-        };
-        let described = record::read_block(picked.segment, picked.offset, &bytes);
-        Ok(described
-            .filter(|described| described.id == picked.id)
-            .map(|described| Entry {
-                id: EntryId(described.id),
-                block: described.block,
-                shift: picked.shift,
-                settled: picked.settled.clone(),
-            }))
-    }
 }
 
 #[async_trait]

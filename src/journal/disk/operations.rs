@@ -273,7 +273,7 @@ fn union(set: &ItemSet, before: Option<&ItemSet>, items: u32) -> Option<ItemSet>
         *byte |= before;
     }
     bytes.truncate(items.div_ceil(8) as usize);
-    if items % 8 != 0
+    if !items.is_multiple_of(8)
         && let Some(last) = bytes.get_mut(items as usize / 8)
     {
         *last &= (1 << (items % 8)) - 1;

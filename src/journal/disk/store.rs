@@ -7,18 +7,14 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::component::journal::{DropReason, JournalError, OutputId};
-use crate::journal::disk::change::{Change, write_changes};
+use crate::component::journal::JournalError;
 use crate::journal::disk::medium::Medium;
-use crate::journal::disk::record::{CHANGE, FRAME, STATE, frame, header};
+use crate::journal::disk::record::{STATE, frame, header};
 use crate::journal::disk::snapshot;
-use crate::journal::disk::state::{Segment, State, reason_index};
+use crate::journal::disk::state::{Segment, State};
 use crate::support::time::Clock;
-
-/// How an output's blocks are kept after it is no longer configured.
-const RETIRE_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Sizes in bytes that follow from the bound.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +50,7 @@ pub(super) struct Store {
     /// The segment that is written to; none before the first write.
     pub(super) current: Option<u64>,
     /// Bytes of the current segment's head.
-    head: u64,
+    pub(super) head: u64,
     /// All segments' bytes.
     segment_bytes: u64,
     /// Bytes of the lock.
@@ -123,7 +119,7 @@ impl Store {
         self.head = 0;
     }
 
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         let current = self.current.and_then(|number| self.state.segments.get(&number));
         current.map_or(0, |segment| segment.length)
     }
@@ -235,23 +231,33 @@ impl Store {
         let copies = self.copies(number, head.len());
         head.extend_from_slice(&copies);
         self.write(number, &head, true)?;
+        let mut reached = true;
         for segment in self.current.into_iter().chain([number]) {
             if let Err(error) = self.medium.sync(segment) {
+                reached = false;
                 let error = self.fails("be synced", error);
                 warn!(%error, "The journal cannot reach its medium; a power failure may lose what is in it.");
             }
         }
         (self.current, self.head, self.unsaved) = (Some(number), head.len() as u64, false);
-        self.synced = self.written;
-        self.last_sync = self.clock.uptime();
-        self.reclaim();
-        if !self.has_reserve
-            && self.bytes() + self.layout.reserve + self.layout.slack <= self.layout.bound
-            && self.medium.keep_free(self.layout.reserve).is_ok()
-        {
-            self.has_reserve = true;
+        if reached {
+            self.reached(self.written);
         }
+        self.keep_reserve();
         Ok(())
+    }
+
+    /// Occupies the reserve again, if there is room for it.
+    pub(super) fn keep_reserve(&mut self) {
+        if self.has_reserve || self.current.is_none() {
+            return;
+        }
+        let fits = self.bytes() + self.layout.reserve + self.layout.slack <= self.layout.bound;
+        self.has_reserve = fits && self.medium.keep_free(self.layout.reserve).is_ok();
+        if !self.has_reserve {
+            // One that an earlier process left would not be counted.
+            let _ = self.medium.keep_free(0);
+        }
     }
 
     /// Follows the current segment by a new one if it has no room for `need` bytes.
@@ -279,7 +285,7 @@ impl Store {
 
     /// Deletes segments that nobody needs, if what settled them is on the medium. The current one's head carries
     /// everything else on.
-    fn reclaim(&mut self) {
+    pub(super) fn reclaim(&mut self) {
         let unneeded = |(number, segment): (&u64, &Segment)| {
             let settled = self.free.get(number).copied().unwrap_or(0) <= self.synced;
             (segment.held == 0 && settled && Some(*number) != self.current).then_some(*number)
@@ -290,7 +296,7 @@ impl Store {
         }
     }
 
-    fn delete(&mut self, number: u64) {
+    pub(super) fn delete(&mut self, number: u64) {
         if let Err(error) = self.medium.remove(number) {
             let error = self.fails("delete a segment", error);
             warn!(%error, segment = number, "A segment stays that nobody needs.");
@@ -300,196 +306,6 @@ impl Store {
         let gone = self.state.segments.remove(&number).unwrap_or_default();
         self.segment_bytes = self.segment_bytes.saturating_sub(gone.length);
         self.state.foreign = self.state.foreign.saturating_sub(u64::from(gone.foreign));
-    }
-
-    /// Makes room for `need` bytes of blocks: first by deleting what nobody needs, then by evicting the oldest segment.
-    /// How many items each output lost.
-    pub(super) fn make_room(&mut self, need: u64) -> Result<BTreeMap<OutputId, u64>, JournalError> {
-        let mut evicted = BTreeMap::new();
-        let limit = self.layout.bound - self.layout.slack;
-        while self.bytes() + need > limit {
-            let before = self.state.segments.len();
-            if self.written > self.synced
-                && let Some(current) = self.current
-                && self.medium.sync(current).is_ok()
-            {
-                self.reached(self.written);
-            } else {
-                self.reclaim();
-            }
-            if self.state.segments.len() < before {
-                continue;
-            }
-            let Some((oldest, segment)) = self.state.segments.first_key_value() else {
-                break;
-            };
-            let (oldest, segment) = (*oldest, *segment);
-            if Some(oldest) == self.current {
-                if segment.length <= self.head && segment.held == 0 {
-                    break;
-                }
-                self.roll()?;
-                continue;
-            }
-            if let Some((current, _)) = self.state.segments.last_key_value()
-                && self.current != Some(*current)
-            {
-                self.roll()?;
-            }
-            let ids: Vec<u64> = self
-                .state
-                .held
-                .iter()
-                .take_while(|(_, held)| held.segment <= oldest)
-                .map(|(id, _)| *id)
-                .collect();
-            for (output, lost) in self.give_up(&ids, DropReason::Evicted)? {
-                *evicted.entry(output).or_default() += lost;
-            }
-            // Else a power failure would leave neither the blocks nor the record of what became of them.
-            if let Some(current) = self.current
-                && self.medium.sync(current).is_ok()
-            {
-                self.synced = self.written;
-            }
-            self.delete(oldest);
-            if self.state.segments.contains_key(&oldest) {
-                // It cannot be deleted; more would not help.
-                break;
-            }
-        }
-        if self.bytes() + need > limit {
-            return Err(self.fails("make room", io::Error::other("its segments cannot be deleted")));
-        }
-        Ok(evicted)
-    }
-
-    /// Drops whole blocks at all outputs; how many items each lost.
-    pub(super) fn give_up(
-        &mut self,
-        ids: &[u64],
-        reason: DropReason,
-    ) -> Result<BTreeMap<OutputId, u64>, JournalError> {
-        let mut lost = BTreeMap::new();
-        let mut changes = Vec::new();
-        for slot in self.state.slots().collect::<Vec<_>>() {
-            let Some(account) = self.state.account(slot) else {
-                continue;
-            };
-            let (name, mut totals) = (OutputId(Arc::clone(&account.name)), account.totals);
-            let mut whole = Vec::new();
-            let mut items = 0;
-            for id in ids {
-                let Some(held) = self.state.held.get(id).filter(|held| held.waits(slot)) else {
-                    continue;
-                };
-                let waiting = self.state.waiting(slot, *id, held);
-                totals[usize::from(held.kind)].dropped[reason_index(reason)] += waiting;
-                items += waiting;
-                whole.push(*id);
-            }
-            if whole.is_empty() {
-                continue;
-            }
-            lost.insert(name, items);
-            changes.push(Change {
-                slot,
-                cursor: self.state.cursor_after(slot, &whole),
-                whole,
-                partial: Vec::new(),
-                appended: self.state.appended,
-                totals: totals.into_iter().enumerate().collect(),
-            });
-        }
-        self.change(changes)?;
-        Ok(lost)
-    }
-
-    /// Writes changes and applies them.
-    pub(super) fn change(&mut self, changes: Vec<Change>) -> Result<(), JournalError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let payload = write_changes(&changes);
-        self.put(CHANGE, |_, _| payload.clone(), true)?;
-        for change in changes {
-            let free = self.state.apply(change);
-            self.freed(free);
-        }
-        Ok(())
-    }
-
-    /// Rolls or makes room after changes alone made the log grow.
-    pub(super) fn tidy(&mut self) -> Result<(), JournalError> {
-        let room = self.layout.slack / 2;
-        if self.length() > self.layout.segment || self.bytes() + room > self.layout.bound {
-            self.make_room(self.head)?;
-            self.fit(FRAME as u64)?;
-        }
-        Ok(())
-    }
-
-    /// Puts the configured outputs into the state; what it knows of others is kept for a day.
-    pub(super) fn configure(&mut self, outputs: &[OutputId]) -> io::Result<()> {
-        let now = self.clock.stamp(true);
-        for output in outputs {
-            match self.state.slot(&output.0) {
-                None => {
-                    let appended = self.state.appended;
-                    if self.state.register(&output.0, appended).is_none() {
-                        return Err(io::Error::new(ErrorKind::InvalidInput, "more than 64 outputs"));
-                    }
-                    self.unsaved = true;
-                }
-                Some(slot) => {
-                    if let Some(Some(account)) = self.state.accounts.get_mut(slot)
-                        && account.absent.take().is_some()
-                    {
-                        self.unsaved = true;
-                    }
-                }
-            }
-        }
-        for account in self.state.accounts.iter_mut().flatten() {
-            if account.absent.is_none() && !outputs.iter().any(|output| output.0 == account.name) {
-                account.absent = Some(now);
-                self.unsaved = true;
-            }
-        }
-        self.retire();
-        Ok(())
-    }
-
-    /// Forgets outputs that were not configured for a day.
-    pub(super) fn retire(&mut self) {
-        let now = self.clock.stamp(true);
-        for slot in self.state.slots().collect::<Vec<_>>() {
-            let Some((name, since)) = self
-                .state
-                .account(slot)
-                .and_then(|a| Some((Arc::clone(&a.name), a.absent?)))
-            else {
-                continue;
-            };
-            let absent = if since.boot == now.boot {
-                now.uptime.saturating_sub(since.uptime)
-            } else {
-                now.wall.since(since.wall)
-            };
-            if absent < RETIRE_AFTER {
-                continue;
-            }
-            let items = self.state.retire(slot);
-            self.unsaved = true;
-            if items > 0 {
-                warn!(output = %name, items, "An output was not configured for a day; what waited for it is dropped.");
-            } else {
-                info!(output = %name, "An output was not configured for a day; it is forgotten.");
-            }
-        }
-        if self.unsaved {
-            self.state.release_all();
-        }
     }
 }
 

@@ -3,7 +3,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
+use crate::component::journal::{DropReason, EntryId};
 use crate::journal::conformance::{self, BOUND, NOW, Place, all, balance, block, delivered, id};
+use crate::journal::disk::medium::Medium;
 
 mod damage;
 
