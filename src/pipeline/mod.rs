@@ -3,6 +3,7 @@
 //! * [`clock`]: whether the wall clock can be believed
 //! * [`close`]: closes windows, wraps them and appends the points to the journal
 //! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
+//! * [`windows`]: where windows are taken from
 
 mod amendments;
 mod backoff;
@@ -22,3 +23,4 @@ mod send;
 mod standing;
 #[cfg(test)]
 mod tests;
+pub mod windows;
