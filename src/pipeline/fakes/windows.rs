@@ -10,7 +10,7 @@ use crate::model::metric::Names;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::Timestamp;
 use crate::model::window::{Aggregate, Window, WindowSeries};
-use crate::pipeline::close::Windows;
+use crate::pipeline::windows::Windows;
 
 /// Open windows of one interval of ten seconds; each sample is one count of the metric `c`.
 #[derive(Default)]
