@@ -2,6 +2,7 @@
 //!
 //! * [`clock`]: whether the wall clock can be believed
 //! * [`close`]: closes windows, wraps them and appends the points to the journal
+//! * [`windows`]: where the closer takes windows from
 //! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
 //! * [`windows`]: where windows are taken from
 

@@ -1,4 +1,4 @@
-//! Where the closer takes windows from: the registry, or a test's stand-in.
+//! Where the closer takes windows from.
 
 use crate::model::time::Timestamp;
 use crate::model::window::Window;
