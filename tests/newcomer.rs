@@ -61,10 +61,7 @@ fn without_any_setting_the_page_has_the_host_and_the_log_says_the_rest() {
         log.contains("/var/lib/tawny") || log.contains(&own),
         "where the journal lies: {log}"
     );
-    assert!(
-        !log.contains("WARN") && !log.contains("ERROR"),
-        "nothing is wrong: {log}"
-    );
+    assert!(!log.contains("ERROR"), "nothing is wrong: {log}");
     // Nothing is journalled without an output, so nothing is written either.
     assert_eq!(system.exists(), was_there);
     let files = fs::read_dir(agent.home())
