@@ -18,9 +18,15 @@ mod support;
 
 mod aggregation;
 mod cases;
+mod chaos;
 mod cli;
+mod clock;
+mod delivery;
+mod disk;
 mod exposition;
 mod layers;
+mod names;
+mod newcomer;
 mod openmetrics;
 mod prometheus;
 mod victoria;

@@ -128,6 +128,8 @@ fn victoria_metrics_holds_the_points_that_the_journal_showed() {
         ("DATADOG_API_VERSION", "v1"),
         ("HOST", "testhost"),
         ("GLOBAL_TAGS", r#"["fleet:test","bare"]"#),
+        // Global tags in the environment mean a set-up of Chouette-IoT, which names its collectors.
+        ("COLLECTOR_PLUGINS", r#"["host"]"#),
         ("AGGREGATE_INTERVAL", "1"),
         ("CAPTURE_INTERVAL", "1"),
         ("RELEASE_INTERVAL", "1"),

@@ -1,5 +1,6 @@
 //! The binary under test, as a child process.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Agent {
     port: Port,
     home: TempDir,
     variables: Vec<(String, String)>,
+    /// Variables of its own that it goes without.
+    absent: Vec<String>,
     arguments: Vec<String>,
     process: Option<Process>,
 }
@@ -43,6 +46,7 @@ impl Agent {
             port: Port::reserve(),
             home,
             variables: Vec::new(),
+            absent: Vec::new(),
             arguments: Vec::new(),
             process: None,
         };
@@ -61,6 +65,11 @@ impl Agent {
     /// Takes a variable away for the next start.
     pub(crate) fn unset(&mut self, name: &str) {
         self.variables.retain(|(known, _)| known != name);
+    }
+
+    /// Goes without one of the variables that keep the agent to itself.
+    pub(crate) fn do_without(&mut self, name: &str) {
+        self.absent.push(name.to_owned());
     }
 
     /// Sets the command line's arguments for the next start; none at first, which means `run`.
@@ -110,6 +119,9 @@ impl Agent {
             .env("TAWNY_JOURNAL_DIR", self.journal())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
+        for name in &self.absent {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -145,9 +157,24 @@ impl Agent {
         answer
     }
 
+    /// What the agent answers with 200 on this path; `None` with any other status, or without an answer.
+    pub(crate) fn answers(&self, path: &str) -> Option<Answer> {
+        let answer = http::get(&self.url(path), &[]).ok()?;
+        (answer.status == 200).then_some(answer)
+    }
+
+    /// Writes the settings file that the next start reads.
+    pub(crate) fn configure(&mut self, yaml: &str) {
+        let path = self.home().join("tawny.yaml");
+        fs::write(&path, yaml).expect("the settings file is written");
+        self.set("TAWNY_CONFIG", &path.display().to_string());
+    }
+
     /// All that it has logged, over all its starts.
-    pub(crate) fn log(&mut self) -> String {
-        self.running().log()
+    pub(crate) fn log(&self) -> String {
+        // It is there after the agent's end too.
+        let log = fs::read(self.home().join("tawny.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Its process id.

@@ -2,11 +2,14 @@
 //!
 //! All of it is synchronous for the test that calls it; what needs a runtime has one of its own.
 
+pub(crate) mod account;
 pub(crate) mod agent;
+pub(crate) mod backlog;
 pub(crate) mod http;
 pub(crate) mod intake;
 pub(crate) mod page;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod relay;
 pub(crate) mod services;
 pub(crate) mod wait;

@@ -19,6 +19,8 @@ pub(crate) enum Service {
     VictoriaMetrics,
     /// A Python that has `prometheus_client`.
     Python,
+    /// The library that shows a program another wall clock when it is preloaded.
+    Faketime,
 }
 
 impl Service {
@@ -31,6 +33,7 @@ impl Service {
             Self::Promtool3 => "TAWNY_TEST_PROMTOOL3",
             Self::VictoriaMetrics => "TAWNY_TEST_VICTORIA_METRICS",
             Self::Python => "TAWNY_TEST_PYTHON",
+            Self::Faketime => "TAWNY_TEST_FAKETIME",
         }
     }
 }

@@ -113,6 +113,7 @@ pub(crate) struct Ledger {
     standing: Answer,
     poisoned: BTreeSet<String>,
     validates: bool,
+    most_bytes: usize,
 }
 
 /// State shared by the test and the server's thread.
@@ -189,6 +190,7 @@ impl Intake {
             standing: Answer::Judge,
             poisoned: BTreeSet::new(),
             validates: true,
+            most_bytes: usize::MAX,
         };
         let shared = Arc::new(Shared {
             ledger: Mutex::new(ledger),
@@ -244,6 +246,11 @@ impl Intake {
     /// Whether `/api/v1/validate` is there; a compatible intake may lack it and answers 404.
     pub(crate) fn validates(&self, it_does: bool) {
         self.shared.lock().validates = it_does;
+    }
+
+    /// Answers a body of more bytes than this over the wire with 413, as a relay with limits of its own does.
+    pub(crate) fn most_bytes(&self, bytes: usize) {
+        self.shared.lock().most_bytes = bytes;
     }
 
     /// Closes every connection and the listener: from now on a connection is refused.

@@ -308,7 +308,7 @@ fn judge(
         Version::V1 => rules::V1,
         Version::V2 => rules::V2,
     };
-    if body.len() > raw {
+    if body.len() > raw.min(ledger.most_bytes) {
         return Err((413, "Payload too large".to_owned()));
     }
     let refusal = |unreadable| match unreadable {
