@@ -4,8 +4,6 @@
 //! * [`close`]: closes windows, wraps them and appends the points to the journal
 //! * [`windows`]: where the closer takes windows from
 //! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
-//! * [`windows`]: where windows are taken from
-
 mod amendments;
 mod backoff;
 mod bisect;
