@@ -34,7 +34,9 @@ impl Page {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime starts").block_on(async {
                 let (listener, at) = server::bind("127.0.0.1:0").await.expect("a free port");
-                bound.send(at.to_string()).expect("the test waits for the address");
+                bound
+                    .send(at.to_string())
+                    .expect("the test waits for the address");
                 let board = Arc::<Board>::default();
                 let web = Web {
                     own: Arc::new(OwnMetrics::new(board.clone(), registry.clone(), clock.clone())),
@@ -50,7 +52,11 @@ impl Page {
             });
         });
         let address = address.recv().expect("the server is bound");
-        Self { address, stop: Some(stop), server: Some(server) }
+        Self {
+            address,
+            stop: Some(stop),
+            server: Some(server),
+        }
     }
 }
 
@@ -70,17 +76,28 @@ impl Drop for Page {
 fn filled(clock: &Clock) -> Arc<Registry> {
     let registry = Arc::new(Registry::new(RegistrySettings::default(), clock.clone()));
     let origin = registry.origin("application");
-    let values = [("app.requests.latency", Value::Gauge(0.25)), ("app.requests", Value::Delta(3.0))];
+    let values = [
+        ("app.requests.latency", Value::Gauge(0.25)),
+        ("app.requests", Value::Delta(3.0)),
+    ];
     for (name, value) in values {
         let labels = [("http.route", "/log in"), ("zone", "é")];
-        let sample = Sample { name: Name::Given(name), labels: &labels, value, time: clock.now() };
+        let sample = Sample {
+            name: Name::Given(name),
+            labels: &labels,
+            value,
+            time: clock.now(),
+        };
         registry.record(origin, &sample).expect("the registry has room");
     }
     registry
 }
 
 fn series(name: &str, route: &str) -> Series {
-    let labels = BTreeMap::from([(route.to_owned(), "/log in".to_owned()), ("zone".to_owned(), "é".to_owned())]);
+    let labels = BTreeMap::from([
+        (route.to_owned(), "/log in".to_owned()),
+        ("zone".to_owned(), "é".to_owned()),
+    ]);
     (name.to_owned(), labels)
 }
 
@@ -93,21 +110,33 @@ fn stored(service: Service) -> Option<BTreeMap<Series, f64>> {
     Some(wait_for("the application's metrics", PATIENCE, || {
         let samples = prometheus.samples().into_iter();
         let ours = samples.filter(|((name, _), _)| name.starts_with("app"));
-        let ours = ours.map(|(series, values)| (series, values[0])).collect::<BTreeMap<_, _>>();
+        let ours = ours
+            .map(|(series, values)| (series, values[0]))
+            .collect::<BTreeMap<_, _>>();
         (!ours.is_empty()).then_some(ours)
     }))
 }
 
 #[test]
 fn a_dotted_name_arrives_as_written_at_prometheus_3() {
-    let Some(stored) = stored(Service::Prometheus3) else { return };
-    let expected = [(series("app.requests.latency", "http.route"), 0.25), (series("app.requests_total", "http.route"), 3.0)];
+    let Some(stored) = stored(Service::Prometheus3) else {
+        return;
+    };
+    let expected = [
+        (series("app.requests.latency", "http.route"), 0.25),
+        (series("app.requests_total", "http.route"), 3.0),
+    ];
     assert_eq!(stored, BTreeMap::from(expected));
 }
 
 #[test]
 fn a_dotted_name_arrives_escaped_at_prometheus_2() {
-    let Some(stored) = stored(Service::Prometheus2) else { return };
-    let expected = [(series("app_requests_latency", "http_route"), 0.25), (series("app_requests_total", "http_route"), 3.0)];
+    let Some(stored) = stored(Service::Prometheus2) else {
+        return;
+    };
+    let expected = [
+        (series("app_requests_latency", "http_route"), 0.25),
+        (series("app_requests_total", "http_route"), 3.0),
+    ];
     assert_eq!(stored, BTreeMap::from(expected));
 }
