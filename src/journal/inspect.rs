@@ -79,7 +79,7 @@ pub struct Verified {
 /// The folder cannot be listed.
 pub fn verify(directory: &Path, progress: impl FnMut(u64, u64)) -> Result<Verified, JournalError> {
     let mut verified = Verified::default();
-    let counts = looking::blocks(directory, progress, |block| {
+    let counts = looking::blocks(directory, progress, |_, block| {
         if block.kind == BlockKind::Points {
             match points::decode(&block.payload) {
                 Ok(points) => verified.points += points.len() as u64,
@@ -102,9 +102,9 @@ pub struct Exported<'a> {
     pub stamp: ClockStamp,
 }
 
-/// Hands every point that is still in the journal to `each`, settled or not, oldest block first, until `each` answers
-/// `false`. Blocks that cannot be decoded are left out; how many, is the result. `progress` is told the bytes done
-/// and in all.
+/// Hands every point that some output waits for to `each`, oldest block first, until `each` answers `false`. What is
+/// settled stays in its file for a while and is passed over. Blocks that cannot be decoded are left out; how many,
+/// is the result. `progress` is told the bytes done and in all.
 ///
 /// # Errors
 /// The folder cannot be listed.
@@ -114,17 +114,22 @@ pub fn export(
     mut each: impl FnMut(Exported<'_>) -> bool,
 ) -> Result<u64, JournalError> {
     let mut left_out = 0;
-    let done = looking::blocks(directory, progress, |block| {
-        if block.kind != BlockKind::Points {
+    let waiting = looking::waiting(directory).map_err(|source| fails(directory, source))?;
+    let done = looking::blocks(directory, progress, |id, block| {
+        let waits = |index: &u32| waiting.is_for(id, *index);
+        if block.kind != BlockKind::Points || !(0..block.items).any(|index| waits(&index)) {
             return true;
         }
         match points::decode(&block.payload) {
-            Ok(points) => points.iter().all(|point| {
-                each(Exported {
-                    point,
-                    stamp: block.stamp,
-                })
-            }),
+            Ok(points) => (0..)
+                .zip(&points)
+                .filter(|(index, _)| waits(index))
+                .all(|(_, point)| {
+                    each(Exported {
+                        point,
+                        stamp: block.stamp,
+                    })
+                }),
             Err(_) => {
                 left_out += 1;
                 true

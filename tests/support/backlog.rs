@@ -109,7 +109,7 @@ impl Backlog {
     pub(crate) fn nothing_is_left(&mut self) {
         let stopped = self.agent.terminate();
         assert!(stopped.success(), "{stopped}");
-        assert_eq!(account::exported(&self.agent), []);
+        assert_eq!(account::exported(&self.agent).len(), 0, "points that wait");
     }
 
     /// Checks that no request reached the host that redirects point to, so that the key did not either.

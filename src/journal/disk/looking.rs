@@ -10,17 +10,17 @@ use crate::journal::disk::medium::{Folder, Medium};
 use crate::journal::disk::operations::depth;
 use crate::journal::disk::record::{Found, read_block, scan};
 use crate::journal::disk::replay::replay;
-use crate::journal::disk::state::kind_index;
+use crate::journal::disk::state::{State, kind_index};
 use crate::journal::inspect::{OutputSummary, Summary};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{ClockStamp, Timestamp};
 
-/// Walks over all good blocks in order of age until `each` answers `false`. Counts good records, damaged places and
+/// Walks over all good blocks, with their numbers, in order of age until `each` answers `false`. Counts good records, damaged places and
 /// torn ends.
 pub(in crate::journal) fn blocks(
     directory: &Path,
     mut progress: impl FnMut(u64, u64),
-    mut each: impl FnMut(Block) -> bool,
+    mut each: impl FnMut(u64, Block) -> bool,
 ) -> io::Result<(u64, u64, u64)> {
     let folder = Folder::at(directory);
     let segments = folder.segments()?;
@@ -47,7 +47,7 @@ pub(in crate::journal) fn blocks(
                     && let Some(described) =
                         read_block(segment, offset as u64, &bytes[offset..offset + length])
                 {
-                    go_on = each(described.block);
+                    go_on = each(described.id, described.block);
                 }
                 progress(done + offset as u64, all);
             }
@@ -59,6 +59,37 @@ pub(in crate::journal) fn blocks(
         progress(done, all);
     }
     Ok(counts)
+}
+
+/// What outputs wait for, as it stood at one moment.
+pub(in crate::journal) struct Waiting(State);
+
+/// Reads what outputs wait for.
+pub(in crate::journal) fn waiting(directory: &Path) -> io::Result<Waiting> {
+    let (mut state, _) = replay(&Folder::at(directory))?;
+    state.release_all();
+    Ok(Waiting(state))
+}
+
+impl Waiting {
+    /// Whether some output waits for this item of the block of that number.
+    pub(in crate::journal) fn is_for(&self, id: u64, index: u32) -> bool {
+        let state = &self.0;
+        // Where no output is known, opening lets all of them wait for everything. A later block was just appended.
+        if state.slots().next().is_none() || id >= state.next {
+            return true;
+        }
+        let settled = |slot| {
+            state
+                .partial
+                .get(&(slot, id))
+                .is_some_and(|set| set.contains(index))
+        };
+        state
+            .held
+            .get(&id)
+            .is_some_and(|held| state.slots().any(|slot| held.waits(slot) && !settled(slot)))
+    }
 }
 
 /// See [`inspect::summary`](crate::journal::inspect::summary).
@@ -79,7 +110,7 @@ pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Res
         outputs: outputs.collect(),
         ..Summary::default()
     };
-    let each = |block: Block| {
+    let each = |_: u64, block: Block| {
         if block.kind == BlockKind::Points {
             summary.blocks += 1;
             summary.points += u64::from(block.items);

@@ -86,8 +86,11 @@ async fn serve(
     let mut others = JoinSet::new();
     others.spawn(serve_elsewhere(elsewhere, Arc::clone(&shared)));
 
-    let mut listener = hold(0).listen(1024).expect("the socket listens");
-    let address = listener.local_addr().expect("a bound socket has an address");
+    // It stays until the end, so that no other test is given the port while nobody listens.
+    let held = hold(0);
+    let address = held.local_addr().expect("a bound socket has an address");
+    let listen = || hold(address.port()).listen(1024).expect("the socket listens");
+    let mut listener = listen();
     bound.send(address).expect("the test waits for the address");
     loop {
         let mut connections = JoinSet::new();
@@ -106,7 +109,6 @@ async fn serve(
         };
         drop(listener);
         connections.shutdown().await;
-        let held = hold(address.port());
         went_down.send(()).expect("the test waits");
         let came_up = loop {
             match told.recv().await {
@@ -115,7 +117,7 @@ async fn serve(
                 None => return,
             }
         };
-        listener = held.listen(1024).expect("the socket listens");
+        listener = listen();
         came_up.send(()).expect("the test waits");
     }
 }
