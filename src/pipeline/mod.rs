@@ -4,6 +4,7 @@
 //! * [`close`]: closes windows, wraps them and appends the points to the journal
 //! * [`windows`]: where the closer takes windows from
 //! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
+
 mod amendments;
 mod backoff;
 mod bisect;

@@ -15,9 +15,10 @@ use prometheus_client::metrics::family::Family as ClientFamily;
 use prometheus_client::metrics::gauge::Gauge;
 use tawny::model::labels::Labels;
 use tawny::model::time::Timestamp;
+use tawny::registry::Counts;
 use tawny::registry::board::Board;
 use tawny::registry::expose::{Escaping, Format, PageRequest, page};
-use tawny::registry::own::{Counts, OwnMetrics, RegistryCounts};
+use tawny::registry::own::{OwnMetrics, RegistryCounts};
 use tawny::registry::view::{FamilyId, FamilyView, Position, Running, SeriesView, Shape, View};
 use tawny::support::time::Clock;
 

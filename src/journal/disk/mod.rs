@@ -4,16 +4,16 @@
 //! themselves, so that any segment whose blocks are settled can be deleted. A change of an output's totals stands in the
 //! record of what changed them. Opening reads all records and refuses nothing.
 //!
-//! * [`medium`]: where segments lie
-//! * [`lock`]: one process only
-//! * [`record`]: framing, checksums, finding records behind damage
-//! * [`change`], [`snapshot`]: what records other than blocks say
-//! * [`times`]: re-dating, ages, amendments
-//! * [`state`]: what the records come to
-//! * [`replay`]: reading back, healing
-//! * [`store`], [`room`], [`outputs`], [`operations`]: writing, within the bound
-//! * [`shared`]: the store between threads
-//! * [`looking`]: reading beside the one who writes
+//! * `medium`: where segments lie
+//! * `lock`: one process only
+//! * `record`: framing, checksums, finding records behind damage
+//! * `change`, `snapshot`: what records other than blocks say
+//! * `times`: re-dating, ages, amendments
+//! * `state`: what the records come to
+//! * `replay`: reading back, healing
+//! * `store`, `room`, `outputs`, `operations`: writing, within the bound
+//! * `shared`: the store between threads
+//! * `looking`: reading beside the one who writes
 
 mod change;
 mod lock;
