@@ -3,11 +3,9 @@
 //! * [`points`]: points as the payload of a block
 //! * [`disk`]: the journal in segment files
 //! * [`inspect`]: looking into one without opening it
-//! * [`directory`]: where it lies
 
 mod bits;
 mod dictionary;
-pub mod directory;
 pub mod disk;
 mod fits;
 pub mod inspect;
