@@ -52,12 +52,14 @@ fn a_minute_of_kills_loses_nothing_and_doubles_nothing() {
     let mut random = fastrand::Rng::with_seed(seed);
     let intake = Intake::start();
     let mut agent = hasty_agent(&intake, "v2");
-    agent.configure(&settings(true, ""));
     let mut truth = BTreeMap::new();
     let mut kills = 0;
 
     let end = Instant::now() + CHAOS;
     while Instant::now() < end {
+        // However seldom the journal is brought to its medium, a kill of the process alone must cost nothing.
+        let sync = if random.bool() { "batch" } else { "30s" };
+        agent.configure(&format!("journal: {{sync: {sync}}}\n{}", settings(true, "")));
         agent.launch();
         // A window of one second is journalled three seconds after it began at the soonest.
         let killed = Instant::now() + Duration::from_millis(random.u64(500..9000));

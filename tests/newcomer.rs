@@ -133,13 +133,14 @@ fn a_broken_file_is_told_with_all_its_problems_and_nothing_starts() {
 }
 
 /// What stands in several settings, and must stand nowhere else.
-const PLANTED: [&str; 6] = [
+const PLANTED: [&str; 7] = [
     "planted-key",
     "planted-file",
     "planted-user-info",
     "planted-proxy",
     "planted-redis",
     "planted-variable",
+    "271828182845",
 ];
 
 fn shows_none(what: &str, text: &str) {
@@ -211,6 +212,10 @@ fn errors_about_secrets_do_not_show_them() {
         "redis: {password: planted-redis\n",
         "redis: {pasword: planted-redis}\n",
         "redis: planted-redis\n",
+        "redis: {password: 271828182845}\n",
+        "outputs: {datadog: planted-key}\n",
+        "outputs: {datadog: {api_key: 271828182845}}\n",
+        "outputs: [planted-key]\n",
     ];
     for file in broken {
         let mut agent = Agent::new(&[]);

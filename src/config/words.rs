@@ -52,6 +52,8 @@ fn expected_first(message: &str) -> String {
         other => other,
     };
     let found = match found {
+        // Where a section is expected, a text can be the secret that belongs into it; so can a number for a text.
+        other if other.starts_with("string ") && expected == "a map of settings" => "text",
         "map" => "a map",
         "sequence" => "a list",
         "null" | "unit value" => "nothing",

@@ -17,6 +17,8 @@ pub(crate) struct Exported {
     /// Without the global ones.
     pub(crate) tags: BTreeSet<String>,
     pub(crate) kind: Kind,
+    /// Seconds.
+    pub(crate) interval: i64,
     /// Unix seconds.
     pub(crate) time: i64,
     pub(crate) value: f64,
@@ -34,7 +36,6 @@ impl Exported {
         let tags = point["tags"]
             .as_array()
             .unwrap_or_else(|| panic!("no tags: {line}"));
-        assert!(point["interval"].as_u64() > Some(0), "no interval: {line}");
         Self {
             metric: text(&point["metric"]),
             tags: tags.iter().map(text).collect(),
@@ -44,6 +45,9 @@ impl Exported {
                 Some("rate") => Kind::Rate,
                 _ => panic!("no type: {line}"),
             },
+            interval: point["interval"]
+                .as_i64()
+                .unwrap_or_else(|| panic!("no interval: {line}")),
             time: point["time"]
                 .as_i64()
                 .unwrap_or_else(|| panic!("no time: {line}")),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::account::{self, Account};
+use crate::support::account::{self, Account, Exported};
 use crate::support::agent::Agent;
-use crate::support::intake::{Intake, KEY, PointKey};
+use crate::support::intake::{Intake, KEY, Kind, PointKey};
 
 /// The name under which the agent speaks.
 pub(crate) const HOST: &str = "edge-7";
@@ -17,6 +17,7 @@ pub(crate) struct Backlog {
     pub(crate) intake: Intake,
     /// Every point that the journal held when the agent stopped, as the intake has to know it.
     pub(crate) truth: BTreeMap<PointKey, f64>,
+    points: Vec<Exported>,
     settings: String,
 }
 
@@ -63,13 +64,15 @@ impl Backlog {
         });
         let stopped = agent.terminate();
         assert!(stopped.success(), "{stopped}");
-        let truth = account::truth(&account::exported(&agent), HOST, &GLOBAL);
+        let points = account::exported(&agent);
+        let truth = account::truth(&points, HOST, &GLOBAL);
         assert!(truth.len() >= 120, "{} points", truth.len());
         assert_eq!(intake.counts(), Default::default(), "nothing arrived yet");
         Self {
             agent,
             intake,
             truth,
+            points,
             settings: settings(false, output),
         }
     }
@@ -92,6 +95,11 @@ impl Backlog {
         let account = Account::wait_settled(&self.agent);
         let score = self.intake.score(&self.truth);
         assert!(score.is_perfect(), "{score}");
+        let kept = self.intake.points();
+        for point in self.points.iter().filter(|point| point.kind != Kind::Gauge) {
+            let kept = kept[&point.key(HOST, &GLOBAL)];
+            assert_eq!(kept.interval, point.interval, "{point:?}");
+        }
         assert_eq!(account.dropped, BTreeMap::new());
         assert_eq!(account.wrapped, self.truth.len() as u64, "{account:?}");
         assert_eq!(account.delivered, account.wrapped, "{account:?}");
