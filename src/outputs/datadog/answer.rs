@@ -31,6 +31,10 @@ pub(super) fn of_series(answer: &Answer, key: &str, now: SystemTime) -> Result<S
         201 | 203..=299 => Err(misdirected(format!("no intake of Datadog's answers {said}"))),
         // A redirect would carry the key elsewhere, and turn the request into a GET that stores nothing.
         300..=399 => Err(misdirected(redirect(answer, key))),
+        // VictoriaMetrics knows no v2 and says so with a 400; nothing is wrong with the series.
+        400 if said.contains("unsupported path") => {
+            Err(misdirected(format!("{said} (does it need `api_version: v1`?)")))
+        }
         // It read the request and does not like what is in it.
         400 | 422 => Err(SendError::Refused { reason: said }),
         // The key is unknown, may not do this, or its account does not pay.
@@ -282,6 +286,23 @@ mod tests {
             of_validation(&page, KEY, SystemTime::UNIX_EPOCH),
             Err(SendError::Misdirected { .. })
         ));
+    }
+
+    #[test]
+    fn an_intake_that_knows_no_such_path_is_not_the_fault_of_the_series() {
+        let refusal = judged(&answer(
+            400,
+            &[],
+            "unsupported path requested: \"/datadog/api/v2/series\"",
+        ));
+        assert_eq!(
+            refusal,
+            Err(SendError::Misdirected {
+                reason: "status 400: unsupported path requested: \"/datadog/api/v2/series\" (does it need \
+                         `api_version: v1`?)"
+                    .to_string()
+            })
+        );
     }
 
     #[test]
