@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::cli::arguments::JournalCommand;
-use crate::cli::points::Lines;
 use crate::cli::progress::Progress;
 use crate::cli::{End, print};
 use crate::component::journal::JournalError;
@@ -60,7 +59,7 @@ fn verify(directory: &Path) -> io::Result<End> {
 /// Host and global tags are left out: they are added when a point is sent.
 fn export(directory: &Path) -> io::Result<End> {
     let mut progress = Progress::new("Exporting");
-    let lines = Lines::new(Format::Json, Speaker::default());
+    let nobody = Speaker::default();
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
     let mut line = Vec::new();
     let mut written = Ok(());
@@ -69,7 +68,7 @@ fn export(directory: &Path) -> io::Result<End> {
         |done, of| progress.at(done, of),
         |exported| {
             line.clear();
-            lines.add(exported.point, &mut line);
+            Format::Json.point(exported.point, &nobody, &mut line);
             written = out.write_all(&line);
             written.is_ok()
         },

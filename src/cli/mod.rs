@@ -3,7 +3,6 @@
 //! * [`arguments`]: every command and flag, with its help
 //! * `check`, `journal`, `list`, `once`, `run`, `settings`: a command each, or a few that belong together
 //! * `health`: asks the running agent whether it is alive
-//! * `points`, `progress`: points as lines; how far a long command is
 //! * `log`: what the agent says of itself while it runs
 //! * `print`: to stdout and stderr
 
@@ -25,7 +24,6 @@ mod journal;
 mod list;
 mod log;
 mod once;
-mod points;
 mod print;
 mod progress;
 mod run;

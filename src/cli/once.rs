@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::cli::points::Lines;
 use crate::cli::{End, block_on, log, print};
 use crate::component::wrapper::Wrapper;
 use crate::config::load::Loaded;
@@ -114,10 +113,10 @@ fn wrapped(registry: &Registry, wrapper: &dyn Wrapper) -> Vec<Point> {
 }
 
 fn pushed(points: &[Point], format: Format, settings: &Settings) -> Vec<u8> {
-    let lines = Lines::new(format, settings.speaker());
+    let speaker = settings.speaker();
     let mut out = Vec::new();
     for point in points {
-        lines.add(point, &mut out);
+        format.point(point, &speaker, &mut out);
     }
     out
 }

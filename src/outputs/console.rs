@@ -14,7 +14,7 @@ use crate::component::output::{
 };
 use crate::component::settings::{Problems, Section};
 use crate::model::labels::Labels;
-use crate::model::point::PointKind;
+use crate::model::point::{Point, PointKind};
 
 /// What the output says of itself.
 pub static DESCRIPTOR: Descriptor = Descriptor {
@@ -95,6 +95,18 @@ struct Line<'a> {
 }
 
 impl Format {
+    /// Appends one point under its dotted name, with the speaker's tags, and a line feed.
+    pub fn point(self, point: &Point, speaker: &Speaker, out: &mut Vec<u8>) {
+        let (metric, value) = point.dotted();
+        let name = SeriesName {
+            metric,
+            tags: tags(&point.labels, speaker),
+            kind: point.kind,
+            interval: point.interval,
+        };
+        self.line(&name, point.time, value, out);
+    }
+
     /// Appends one point and a line feed; `value` is already scaled for the name.
     pub fn line(self, name: &SeriesName, time: i64, value: f64, out: &mut Vec<u8>) {
         match self {
@@ -120,7 +132,7 @@ impl Format {
 }
 
 /// A series' labels and the speaker's tags as they are printed: `key:value`, sorted.
-pub fn tags(labels: &Labels, speaker: &Speaker) -> Vec<String> {
+fn tags(labels: &Labels, speaker: &Speaker) -> Vec<String> {
     let mut tags: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{key}:{value}"))

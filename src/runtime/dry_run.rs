@@ -11,12 +11,11 @@ use crate::component::journal::{
     Appended, Balance, Depth, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest,
     Settlement,
 };
-use crate::component::output::{SeriesName, Speaker};
+use crate::component::output::Speaker;
 use crate::journal::points;
 use crate::model::block::{Block, BlockKind};
-use crate::model::point::Point;
 use crate::model::time::{ClockStamp, Timestamp};
-use crate::outputs::console::{self, Format};
+use crate::outputs::console::Format;
 
 /// Prints every point that is appended, with the speaker's tags, and keeps nothing.
 pub struct Printing {
@@ -34,23 +33,6 @@ impl Printing {
             writer: Mutex::new(writer),
         }
     }
-
-    fn line(&self, point: &Point, out: &mut Vec<u8>) {
-        let (metric, value) = point.dotted();
-        let (kind, interval) = (point.kind, point.interval);
-        let tags = console::tags(&point.labels, &self.speaker);
-        self.format.line(
-            &SeriesName {
-                metric,
-                tags,
-                kind,
-                interval,
-            },
-            point.time,
-            value,
-            out,
-        );
-    }
 }
 
 #[async_trait]
@@ -58,9 +40,9 @@ impl Journal for Printing {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
         if block.kind == BlockKind::Points {
             let mut text = Vec::new();
-            points::decode(&block.payload)?
-                .iter()
-                .for_each(|point| self.line(point, &mut text));
+            for point in points::decode(&block.payload)? {
+                self.format.point(&point, &self.speaker, &mut text);
+            }
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let written = writer.write_all(&text).and_then(|()| writer.flush());
             written.map_err(|source| JournalError::Medium {
@@ -118,5 +100,66 @@ impl Journal for Printing {
 
     async fn flush(&self) -> Result<(), JournalError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::labels::Labels;
+    use crate::model::metric::{MetricDef, Names};
+    use crate::model::point::{Point, PointKind};
+    use crate::support::time::Clock;
+
+    static BUSY: MetricDef = MetricDef::gauge("busy_ratio", "Busy.")
+        .dotted("busy.percentage")
+        .scale(100.0);
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_would_be_sent_is_printed_under_its_dotted_name() {
+        let point = Point {
+            names: Arc::new(Names::defined(&BUSY)),
+            suffix: None,
+            labels: Labels::new([("core", "0")]),
+            kind: PointKind::Gauge,
+            interval: 10,
+            time: 1_800_000_000,
+            value: 0.5,
+        };
+        let block = Block {
+            kind: BlockKind::Points,
+            items: 1,
+            oldest: point.time,
+            newest: point.time,
+            windows: Vec::new(),
+            stamp: Clock::manual(Timestamp::from_seconds(1_800_000_012)).stamp(true),
+            payload: points::encode(&[point]),
+        };
+        let paper = Paper::default();
+        let speaker = Speaker {
+            host: "here".to_string(),
+            tags: vec!["site:lab".to_string()],
+        };
+        let printing = Printing::new(Format::Text, speaker, Box::new(paper.clone()));
+        let appended = printing.append(block).await.unwrap();
+        assert_eq!(appended.id, EntryId(0));
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "busy.percentage{core:0,site:lab} 50 1800000000 gauge/10s\n");
     }
 }
