@@ -84,8 +84,6 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     last: Option<Reading>,
-    /// The wall clock less the time since boot when the clock began to stand as it does, in milliseconds.
-    base: i64,
     /// The old clock's reading at the moment of a step that nobody has handled yet.
     stepped: Option<ClockStamp>,
     newest: Option<Timestamp>,
@@ -117,7 +115,6 @@ impl Judge {
             _ => {
                 *self = Self {
                     since: now.uptime,
-                    base: now.base(),
                     epoch: self.epoch + 1,
                     ..Self::default()
                 }
@@ -140,29 +137,15 @@ impl Judge {
         verdict
     }
 
-    /// A reading as blocks bear it. Its time since boot is counted from the wall clock, so that all blocks between
-    /// two steps are re-dated by the same amount to the millisecond: two neighbours that were moved by different
-    /// amounts, because the clock is slewed or was read a moment later, could meet in one second.
-    fn stamp(&self, reading: Reading, verdict: Verdict) -> ClockStamp {
-        let uptime = reading.wall.millis().saturating_sub(self.base);
-        ClockStamp {
-            wall: reading.wall,
-            boot: reading.boot,
-            uptime: Duration::from_millis(u64::try_from(uptime).unwrap_or(0)),
-            plausible: verdict.is_plausible(),
-        }
-    }
-
     fn step(&mut self, last: Reading, now: Reading, change: i64) {
         let before = self.verdict(last.wall);
-        let unmoved = Reading {
-            wall: now.wall.shifted(change.saturating_neg()),
-            ..now
-        };
-        let old = self.stamp(unmoved, before);
         // Of two steps between two turns of the closer, the windows that are open belong to the first clock.
-        self.stepped.get_or_insert(old);
-        self.base = now.base();
+        self.stepped.get_or_insert(ClockStamp {
+            wall: now.wall.shifted(change.saturating_neg()),
+            boot: now.boot,
+            uptime: now.uptime,
+            plausible: before.is_plausible(),
+        });
         // From an implausible clock every plausible one is a way out, however far it lies.
         let trusted = before.is_plausible() || before == Verdict::Refuted;
         self.ahead = if trusted {
@@ -331,7 +314,13 @@ impl Timekeeper {
         let mut judge = self.judge();
         let now = self.read();
         let verdict = judge.observe(now);
-        (judge.stamp(now, verdict), verdict)
+        let stamp = ClockStamp {
+            wall: now.wall,
+            boot: now.boot,
+            uptime: now.uptime,
+            plausible: verdict.is_plausible(),
+        };
+        (stamp, verdict)
     }
 
     fn judge(&self) -> MutexGuard<'_, Judge> {

@@ -173,28 +173,3 @@ fn another_boot_is_judged_anew() {
     assert_eq!(judge.observe(other), Verdict::Unexamined);
     assert_eq!(judge.stepped, None);
 }
-
-/// The fault: each block was re-dated by its own reading of both clocks, which differ by a millisecond now and then,
-/// so that two windows could come to lie in one second, and the later point replaced the earlier one.
-#[test]
-fn blocks_between_two_steps_are_moved_by_one_amount() {
-    let mut judge = Judge::default();
-    let base = |stamp: ClockStamp| stamp.wall.millis() - i64::try_from(stamp.uptime.as_millis()).unwrap();
-    let boot = BootId(1);
-    let mut bases = Vec::new();
-    for (wall, uptime) in [
-        (20_000, 20_000),
-        (21_000, 21_001),
-        (22_001, 22_000),
-        (23_400, 23_000),
-    ] {
-        let reading = Reading {
-            wall: Timestamp::from_millis(wall),
-            uptime: Duration::from_millis(uptime),
-            boot,
-        };
-        let verdict = judge.observe(reading);
-        bases.push(base(judge.stamp(reading, verdict)));
-    }
-    assert_eq!(bases, [0; 4]);
-}
