@@ -9,10 +9,19 @@ use crate::model::time::ClockStamp;
 /// time since boot, in milliseconds.
 pub fn shift_of(stamp: &ClockStamp, newest: i64, now: &ClockStamp, offset: Option<i64>) -> Option<i64> {
     const TOLERANCE: i64 = 600_000;
+    /// Clocks that are disciplined move by less than this all the time.
+    const DISCIPLINE: u64 = 1_000;
     let base = |stamp: &ClockStamp| {
         stamp.wall.millis() - i64::try_from(stamp.uptime.as_millis()).unwrap_or(i64::MAX)
     };
     let here: Option<i64> = (stamp.boot == now.boot && now.plausible).then(|| base(now));
+    // What was noted is preferred while it still holds: it does not move between two readings, so what is sent twice
+    // bears the same time twice, and two windows are moved alike.
+    let here = here.map(|right| {
+        offset
+            .filter(|noted| noted.abs_diff(right) < DISCIPLINE)
+            .unwrap_or(right)
+    });
     if !stamp.plausible {
         return here.or(offset).map(|right| right - base(stamp));
     }
@@ -57,6 +66,23 @@ mod tests {
         assert_eq!(
             shift_of(&stamp(1_799_999_990, 390, 1, true), 1_799_999_980, &now, None),
             Some(0)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_being_disciplined_does_not_move_a_block_about() {
+        let block = stamp(20, 20, 1, false);
+        let noted = Some(1_799_999_600_000);
+        let mut now = stamp(1_800_000_000, 400, 1, true);
+        for drift in [0, -3, 3, 900] {
+            now.wall = Timestamp::from_millis(1_800_000_000_000 + drift);
+            assert_eq!(shift_of(&block, 15, &now, noted), noted, "{drift}");
+        }
+        now.wall = Timestamp::from_seconds(1_800_000_005);
+        assert_eq!(
+            shift_of(&block, 15, &now, noted),
+            Some(1_799_999_605_000),
+            "it was set"
         );
     }
 

@@ -39,7 +39,8 @@ macro_rules! conformance {
             blocks_come_back_as_they_were_appended, lanes_part_fresh_blocks_from_old_ones, budgets_are_kept_by_whole_blocks,
             items_are_settled_one_by_one_and_totals_with_them, the_oldest_blocks_make_room_and_are_counted,
             blocks_of_this_boot_age_by_the_time_since_boot, blocks_of_other_boots_age_by_the_wall_clock,
-            blocks_from_1970_are_re_dated, a_clock_that_ran_ahead_does_not_speak_against_the_right_one,
+            blocks_from_1970_are_re_dated, blocks_of_one_wrong_clock_are_all_moved_alike,
+            a_clock_that_ran_ahead_does_not_speak_against_the_right_one,
             amendments_are_remembered_when_their_blocks_are_gone, an_output_starts_at_now_and_kinds_do_not_mix,
             a_block_larger_than_the_bound_is_refused, random_work_is_accounted_for_at_every_step);
     };

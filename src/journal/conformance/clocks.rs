@@ -99,6 +99,27 @@ pub(crate) async fn blocks_from_1970_are_re_dated(place: &dyn Place) {
     );
 }
 
+/// Two clocks are read one after the other, and the right one is disciplined: neither may move two windows differently.
+pub(crate) async fn blocks_of_one_wrong_clock_are_all_moved_alike(place: &dyn Place) {
+    let clock = Clock::manual(Timestamp::from_seconds(1000));
+    let journal = place.open(&["a"], BOUND, &clock).await;
+    for jitter in [0, 1, -1, 2] {
+        clock.advance(Duration::from_secs(10));
+        let mut early = block(&clock, 1, vec![1]);
+        early.stamp.plausible = false;
+        early.stamp.wall = early.stamp.wall.shifted(jitter);
+        let _ = journal.append(early).await.unwrap();
+    }
+    clock.step_to(Timestamp::from_seconds(NOW));
+    journal.date_boot(clock.stamp(true)).await.unwrap();
+    for drift in [0, 1, -1, 300] {
+        clock.step_to(Timestamp::from_millis(NOW * 1000 + drift));
+        let read = journal.read(&id("a"), &all(&clock)).await.unwrap();
+        let shifts = read.iter().map(|entry| entry.shift).collect::<Vec<_>>();
+        assert_eq!(shifts, [Some((NOW - 1040) * 1000); 4], "{drift}");
+    }
+}
+
 pub(crate) async fn a_clock_that_ran_ahead_does_not_speak_against_the_right_one(place: &dyn Place) {
     let clock = Clock::manual(Timestamp::from_seconds(NOW));
     let journal = place.open(&["a"], BOUND, &clock).await;

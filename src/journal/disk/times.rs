@@ -11,6 +11,8 @@ use crate::model::time::{BootId, ClockStamp, Timestamp};
 
 /// A wall clock that is this far from another one was set meanwhile, as [`shift_of`] has it, in milliseconds.
 const TOLERANCE: i64 = 600_000;
+/// Readings of one setting of a clock differ by less than this, in milliseconds.
+const JITTER: u64 = 1_000;
 /// Boots that a segment's head carries on.
 const MOST_BOOTS: usize = 64;
 /// Settings of the clock that are told apart within one boot.
@@ -116,7 +118,21 @@ impl Times {
 
     /// How far a block's clock was off, see [`shift_of`].
     pub(super) fn shift(&self, stamp: &ClockStamp, newest: i64, now: &ClockStamp) -> Option<i64> {
-        shift_of(stamp, newest, now, self.offset(stamp.boot))
+        shift_of(&self.steady(stamp), newest, now, self.offset(stamp.boot))
+    }
+
+    /// The stamp as the first block under the same setting of the clock would have it. The two clocks are read one
+    /// after the other, so their difference jitters by a millisecond: windows that are moved by one more or less could
+    /// come to lie in one interval, and one would overwrite the other.
+    fn steady(&self, stamp: &ClockStamp) -> ClockStamp {
+        let here = base(stamp);
+        let boot = self.boots.iter().rfind(|boot| boot.id == stamp.boot);
+        let mut marks = boot.into_iter().flat_map(|boot| &boot.marks);
+        let mark = marks.find(|mark| mark.plausible == stamp.plausible && mark.base.abs_diff(here) < JITTER);
+        ClockStamp {
+            wall: stamp.wall.shifted(mark.map_or(0, |mark| mark.base - here)),
+            ..*stamp
+        }
     }
 
     /// How old a block's newest item is; `None` where nobody can tell.
