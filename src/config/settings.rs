@@ -43,7 +43,8 @@ pub struct Settings {
     /// How long stopping may take, the last send included; default `10s`, at least `1s`. Keep it below what the
     /// orchestrator grants.
     pub shutdown_timeout: Span,
-    /// Whether the agent's own metrics are also sent, not only shown; default true.
+    /// Whether the original's metrics about itself are also sent; default true. They come with the Redis feed of a
+    /// later release; read so that a Chouette-IoT set-up starts as it is. The agent's own stand on `/metrics` always.
     pub send_self_metrics: bool,
     /// How many series there may be.
     pub limits: Limits,

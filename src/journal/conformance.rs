@@ -124,6 +124,13 @@ pub(crate) async fn blocks_come_back_as_they_were_appended(place: &dyn Place) {
             .unwrap();
         let read: Vec<_> = read.into_iter().map(|entry| (entry.id, entry.block)).collect();
         assert_eq!(read, appended);
+        // After a restart too: the fault was that payloads counted as empty then.
+        let now = clock.stamp(true);
+        let depth = journal
+            .depth(&super::conformance::id("a"), BlockKind::Points, now)
+            .await;
+        assert_eq!(depth.bytes, 2 * appended.len() as u64);
+        assert_eq!(journal.status().await.payload_bytes, depth.bytes);
     }
 }
 

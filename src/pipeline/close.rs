@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::component::journal::{Journal, JournalError};
+use crate::component::journal::{Journal, JournalError, OutputId};
 use crate::component::wrapper::Wrapper;
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{ClockStamp, Timestamp};
 use crate::model::window::Window;
+use crate::pipeline::account;
 use crate::pipeline::amendments::{Amendments, REMEMBERED};
 use crate::pipeline::blocks::blocks;
 use crate::pipeline::clock::Timekeeper;
@@ -339,6 +340,16 @@ impl Closer {
         if let Some(journal) = &self.journal {
             let status = journal.status().await;
             self.board.facts().journal = Some(status);
+            let outputs: Vec<String> = self.board.facts().outputs.keys().cloned().collect();
+            for output in outputs {
+                account::show(
+                    journal.as_ref(),
+                    &OutputId::new(&output),
+                    self.timekeeper.stamp(),
+                    &self.board,
+                )
+                .await;
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use tracing::warn;
 
 use crate::component::journal::{EntryId, ItemSet, Journal, OutputId};
 use crate::component::output::{Output, Speaker, Traits};
-use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
+use crate::pipeline::account;
 use crate::pipeline::backoff::Backoff;
 use crate::pipeline::clock::Timekeeper;
 use crate::pipeline::lanes::{Lanes, Which};
@@ -303,13 +303,8 @@ impl Delivery {
     }
 
     async fn show(&self) {
-        let balance = self.journal.balance(&self.id, BlockKind::Points).await;
         let now = self.timekeeper.stamp();
-        let depth = self.journal.depth(&self.id, BlockKind::Points, now).await;
-        self.note(|facts| {
-            facts.balance.insert(BlockKind::Points, balance);
-            facts.depth = depth;
-        });
+        account::show(self.journal.as_ref(), &self.id, now, &self.board).await;
     }
 }
 

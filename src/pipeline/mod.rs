@@ -5,6 +5,7 @@
 //! * [`windows`]: where the closer takes windows from
 //! * [`deliver`]: one output's delivery: lanes, pacing, retries, parking
 
+mod account;
 mod amendments;
 mod backoff;
 mod bisect;

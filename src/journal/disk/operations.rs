@@ -46,6 +46,7 @@ impl Store {
             id: self.state.next,
             appended: self.state.appended[kind] + u64::from(block.items),
             foreign: false,
+            payload: block.payload.len(),
             block,
         };
         let payload = |segment, offset| block_payload(segment, offset, &described);

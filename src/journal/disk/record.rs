@@ -111,6 +111,8 @@ pub(super) struct Described {
     pub(super) appended: u64,
     /// Made by a newer version; kept, and not read.
     pub(super) foreign: bool,
+    /// Bytes of its compressed items, also where these were left behind.
+    pub(super) payload: usize,
     pub(super) block: Block,
 }
 
@@ -166,6 +168,7 @@ fn describe(segment: u64, offset: usize, payload: &[u8]) -> Option<(Described, u
         id,
         appended,
         foreign: version > DESCRIPTION_VERSION,
+        payload: bytes,
         block,
     };
     Some((described, (PREFIX + description.len()).checked_add(bytes)?))

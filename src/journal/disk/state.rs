@@ -178,7 +178,7 @@ impl State {
             segment,
             offset: u32::try_from(offset).unwrap_or(u32::MAX),
             length: u32::try_from(length).unwrap_or(u32::MAX),
-            payload: u32::try_from(block.payload.len()).unwrap_or(u32::MAX),
+            payload: u32::try_from(described.payload).unwrap_or(u32::MAX),
             items: block.items,
             pending: self.everyone(),
             newest: block.newest,

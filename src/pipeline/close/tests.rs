@@ -246,3 +246,15 @@ async fn nothing_expires_while_the_clock_is_in_doubt() {
     assert_eq!(bench.journal.totals().3, 0);
     assert!(bench.board.facts().clock_doubt.is_some());
 }
+
+/// The fault: the account on the page stood still until the output's next turn, a minute later.
+#[tokio::test]
+async fn what_was_journalled_is_on_the_board_at_once() {
+    let mut bench = Bench::at(NOW);
+    bench.board.facts().outputs.entry("test".to_string()).or_default();
+    bench.live(13).await;
+    let facts = bench.board.facts().clone();
+    let output = &facts.outputs["test"];
+    assert_eq!(output.balance[&BlockKind::Points].wrapped, 1);
+    assert_eq!((output.depth.blocks, output.depth.items), (1, 1));
+}

@@ -1,6 +1,7 @@
 mod refusals;
 
 use super::*;
+use crate::model::block::BlockKind;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::ClockStamp;
 use crate::pipeline::fakes::{Answer, MemoryJournal, NOW, ScriptedOutput, block_of, dated, point};
