@@ -83,7 +83,7 @@ impl View for Registry {
             show(SeriesView {
                 labels,
                 legacy: labels.is_legacy(),
-                created: Timestamp::from_seconds(1_700_000_000),
+                created: Some(Timestamp::from_seconds(1_700_000_000)),
                 running,
             });
         }

@@ -57,7 +57,7 @@ impl View for Registry {
                 show(SeriesView {
                     labels: &series.labels,
                     legacy: series.legacy,
-                    created: series.created,
+                    created: series.state.has_beginning().then_some(series.created),
                     running,
                 });
             }

@@ -46,11 +46,24 @@ pub(super) struct Series {
 /// A running value. Times are milliseconds since 1970-01-01 UTC.
 #[derive(Debug)]
 pub(super) enum State {
-    Gauge { value: f64, time: i64 },
-    Total { reading: f64, time: i64 },
-    Counter { up: f64, down: f64 },
+    Gauge {
+        value: f64,
+        time: i64,
+    },
+    Total {
+        reading: f64,
+        time: i64,
+        restarted: bool,
+    },
+    Counter {
+        up: f64,
+        down: f64,
+    },
     Histogram(Box<Histogram>),
-    Members { size: f64, start: i64 },
+    Members {
+        size: f64,
+        start: i64,
+    },
 }
 
 /// A running histogram.
@@ -82,6 +95,7 @@ impl State {
             Kind::Total => Self::Total {
                 reading: 0.0,
                 time: NEVER,
+                restarted: false,
             },
             Kind::Delta | Kind::Rate => Self::Counter { up: 0.0, down: 0.0 },
             Kind::Observations => Self::Histogram(Box::new(Histogram {
@@ -112,7 +126,14 @@ impl State {
                 }
                 Share::Last(new)
             }
-            (Self::Total { reading, time: held }, Value::Total(new)) => {
+            (
+                Self::Total {
+                    reading,
+                    time: held,
+                    restarted,
+                },
+                Value::Total(new),
+            ) => {
                 let (old, before) = (*reading, *held);
                 // What an older reading says lies in the newer one already.
                 if time <= before {
@@ -126,6 +147,7 @@ impl State {
                     new - old
                 } else {
                     *created = Timestamp::from_millis(time);
+                    *restarted = true;
                     new.max(0.0)
                 };
                 let seconds = time.saturating_sub(before) as f64 / 1000.0;
@@ -157,6 +179,12 @@ impl State {
     /// Whether it has been decremented.
     pub(super) fn has_fallen(&self) -> bool {
         matches!(self, Self::Counter { down, .. } if *down > 0.0)
+    }
+
+    /// Whether it is known when the running value began. A target's total began before it was read first; only a
+    /// fall tells when.
+    pub(super) fn has_beginning(&self) -> bool {
+        !matches!(self, Self::Total { restarted: false, .. })
     }
 
     /// Moves its times with a step of the wall clock, so that none lies in the future of the clock that is right.

@@ -60,8 +60,8 @@ pub struct SeriesView<'a> {
     pub labels: &'a Labels,
     /// What [`Labels::is_legacy`] says of them: whether their text can be copied into any format.
     pub legacy: bool,
-    /// When its running value began, for `_created`.
-    pub created: Timestamp,
+    /// When its running value began, for `_created`, where that is known.
+    pub created: Option<Timestamp>,
     /// Its running value.
     pub running: Running<'a>,
 }

@@ -48,7 +48,7 @@ impl View for Store {
             show(SeriesView {
                 labels,
                 legacy: true,
-                created: Timestamp::from_seconds(1_700_000_000),
+                created: Some(Timestamp::from_seconds(1_700_000_000)),
                 running: Running::Number(*value),
             });
         }

@@ -242,7 +242,7 @@ impl Current {
         }
         if series.legacy && request.escaping != Escaping::Dots {
             let text = series.labels.text();
-            self.lines.series(text, series.running, Some(series.created), out);
+            self.lines.series(text, series.running, series.created, out);
             return Shown::Yes;
         }
         let Some(labels) = render(series.labels, request.escaping, series.legacy, &mut self.labels) else {
@@ -256,8 +256,7 @@ impl Current {
                 return Shown::No;
             }
         }
-        self.lines
-            .series(labels, series.running, Some(series.created), out);
+        self.lines.series(labels, series.running, series.created, out);
         Shown::Yes
     }
 

@@ -58,7 +58,7 @@ fn a_series_knows_whether_its_label_names_are_legacy() {
         .walk(id, &mut Position::default(), 128, &mut |series| {
             seen.push((series.legacy, format!("{:?}", series.running), series.created));
         });
-    let now = Timestamp::from_seconds(NOW);
+    let now = Some(Timestamp::from_seconds(NOW));
     assert_eq!(
         seen,
         [

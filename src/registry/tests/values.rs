@@ -56,19 +56,23 @@ fn a_total_grows_from_reading_to_reading_across_windows() {
 #[test]
 fn a_fall_of_a_total_is_a_restart() {
     let rig = Rig::new();
-    for (value, after) in [(100.0, 0), (110.0, 1_000), (4.0, 2_000), (6.0, 3_000)] {
-        rig.defined(&TOTAL, Value::Total(value), after);
-    }
-    assert_eq!(rig.page(), ["disk_read_bytes_total{} 6"]);
-    let created = {
+    let created = || {
         let mut created = None;
         let id = rig.registry.families()[0].id;
         rig.registry.walk(id, &mut Position::default(), 1, &mut |series| {
-            created = Some(series.created)
+            created = series.created;
         });
         created
     };
-    assert_eq!(created, Some(Timestamp::from_seconds(NOW + 2)));
+    for (value, after) in [(100.0, 0), (110.0, 1_000)] {
+        rig.defined(&TOTAL, Value::Total(value), after);
+    }
+    assert_eq!(created(), None, "it began before it was read first");
+    for (value, after) in [(4.0, 2_000), (6.0, 3_000)] {
+        rig.defined(&TOTAL, Value::Total(value), after);
+    }
+    assert_eq!(rig.page(), ["disk_read_bytes_total{} 6"]);
+    assert_eq!(created(), Some(Timestamp::from_seconds(NOW + 2)));
     assert_eq!(rig.closed(), ["0 disk_read_bytes_total{} growth 16 in 3 count 3"]);
 }
 

@@ -76,7 +76,7 @@ impl View for Fake {
             show(SeriesView {
                 labels,
                 legacy: labels.is_legacy(),
-                created: Timestamp::from_millis(1_700_000_000_123),
+                created: Some(Timestamp::from_millis(1_700_000_000_123)),
                 running: match value {
                     Value::Number(value) => Running::Number(*value),
                     Value::Histogram(bounds, counts, sum) => Running::Histogram {
