@@ -14,6 +14,8 @@ use crate::config::environment::Environment;
 use crate::config::load::Loaded;
 use crate::config::settings::{RedisSettings, Settings};
 use crate::model::sample::Samples;
+use crate::support::proxy::Proxies;
+use crate::support::url::Url;
 
 /// The most that one try may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -146,17 +148,24 @@ fn unused(section: &Value, environment: &Environment) -> Vec<(usize, &'static st
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty())
     };
-    let set = |name: &str| environment.exact(name).is_some();
-    let plain = text("url").is_some_and(|url| url.starts_with("http://"));
-    let (capitals, small) = if plain {
-        ("HTTP_PROXY", "http_proxy")
-    } else {
-        ("HTTPS_PROXY", "https_proxy")
+    let address = text("url").map_or_else(
+        || format!("https://api.{}", text("site").unwrap_or("datadoghq.com")),
+        str::to_string,
+    );
+    let plain = address.starts_with("http://");
+    let names = match plain {
+        true => ["HTTP_PROXY", "http_proxy"],
+        false => ["HTTPS_PROXY", "https_proxy"],
     };
-    let proxied = text("proxy").map_or(set(capitals) || set(small), |proxy| proxy != "none");
+    let set = names.iter().any(|name| environment.exact(name).is_some());
+    let proxies = Proxies::from_env(|name| environment.exact(name).map(str::to_string));
+    let excepted = Url::parse(&address).is_ok_and(|url| proxies.shown_for(&url).is_none());
     let mut steps = Vec::new();
-    if !proxied {
-        steps.push((0, "none is set"));
+    match text("proxy") {
+        None if !set => steps.push((0, "none is set")),
+        None if excepted => steps.push((0, "not used: NO_PROXY names the host, or it is this machine")),
+        Some("none") => steps.push((0, "none is set")),
+        _ => {}
     }
     if plain {
         steps.push((2, "not used: the address is plain http"));
@@ -323,7 +332,8 @@ mod tests {
 
     #[test]
     fn a_step_that_is_not_taken_says_so() {
-        let environment = Environment::from_iter([("https_proxy", "http://proxy:3128")]);
+        let environment =
+            Environment::from_iter([("https_proxy", "http://proxy:3128"), ("NO_PROXY", "datadoghq.eu")]);
         let plain = serde_json::json!({"url": "http://127.0.0.1:8126/api"});
         let steps = |section: &Value| {
             unused(section, &environment)
@@ -334,6 +344,11 @@ mod tests {
         assert_eq!(steps(&plain), [0, 2]);
         assert_eq!(steps(&Value::Null), [0; 0]);
         assert_eq!(steps(&serde_json::json!({"proxy": "none"})), [0]);
+        assert_eq!(steps(&serde_json::json!({"site": "datadoghq.eu"})), [0]);
+        assert_eq!(
+            steps(&serde_json::json!({"url": "https://localhost:8126/api"})),
+            [0]
+        );
     }
 
     #[tokio::test]

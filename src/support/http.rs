@@ -235,7 +235,7 @@ impl Client {
             Failure::Broken => format!("the connection broke: {cause}"),
         };
         let way = match self.proxies.shown_for(url) {
-            Some(proxy) => format!(" (through the proxy {proxy}, unless NO_PROXY names the host)"),
+            Some(proxy) => format!(" (through the proxy {proxy})"),
             None => String::new(),
         };
         HttpError {

@@ -1,5 +1,7 @@
 //! The proxies that outgoing requests go through: the environment's, or one that is set.
 
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Proxy};
 
 use crate::support::secret::Secret;
@@ -74,14 +76,27 @@ impl Proxies {
         }
     }
 
-    /// The proxy that a URL's scheme would go through, without user info.
+    /// The proxy that a URL goes through, without user info; `None` where it goes directly.
     pub fn shown_for(&self, url: &Url) -> Option<String> {
         let named = match url.scheme() {
             "https" => self.https.as_ref(),
             _ => self.http.as_ref(),
         }?;
         let proxy = named.parsed().ok()?;
+        if self.excepts(url) {
+            return None;
+        }
         Some(Shown(&proxy).to_string().trim_end_matches('/').to_string())
+    }
+
+    /// Whether `NO_PROXY` or loopback keeps a URL off the proxies, by the rules of the HTTP library.
+    fn excepts(&self, url: &Url) -> bool {
+        let any = Matcher::builder()
+            .all("http://any")
+            .no(self.except.as_str())
+            .build();
+        let uri = url.as_str().parse::<Uri>();
+        uri.is_ok_and(|uri| any.intercept(&uri).is_none())
     }
 
     /// The proxies as the HTTP library takes them.
@@ -159,6 +174,27 @@ mod tests {
         assert!(!format!("{proxies:?}").contains("pw"));
         assert_eq!(proxies.compiled().unwrap().len(), 2);
         assert_eq!(of(&[]).compiled().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn hosts_of_no_proxy_and_loopback_have_no_proxy_to_show() {
+        let proxies = of(&[
+            ("https_proxy", "http://proxy:3128"),
+            ("NO_PROXY", "intake.test, 10.0.0.0/8"),
+        ]);
+        let shown = |url: &str| proxies.shown_for(&Url::parse(url).unwrap());
+        for direct in [
+            "https://intake.test/api",
+            "https://api.intake.test/api",
+            "https://10.1.2.3/api",
+            "https://localhost:8126/api",
+            "https://[::1]/api",
+        ] {
+            assert_eq!(shown(direct), None, "{direct}");
+        }
+        for through in ["https://myintake.test/api", "https://11.1.2.3/api"] {
+            assert_eq!(shown(through), Some("http://proxy:3128".to_string()), "{through}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn a_proxy_that_refuses_is_to_blame_and_shown_without_its_password() {
         error.reason,
         format!(
             "https://intake.invalid/api: the proxy did not open the way: tunnel error: proxy authorization required \
-             (through the proxy {}, unless NO_PROXY names the host)",
+             (through the proxy {})",
             proxy.url
         )
     );
