@@ -13,8 +13,8 @@
 //!   full mantissas), so 800 points a window.
 
 //!
-//! *Append* wraps a window of ready-made values into points, encodes it, appends it to a journal on disk with a sync
-//! every 30 s, and settles it, on one thread. *Idle* is 60 host series, a block each 10 s or 30 s, delivered and settled
+//! *Append* wraps windows of *host* that the registry closed into points, encodes these, appends them to a journal on
+//! disk with a sync every 30 s, and settles them, a hundred blocks at a time, on one thread. *Idle* is 60 host series, a block each 10 s or 30 s, delivered and settled
 //! each time, for a day; bytes are counted as the journal writes them, and again in whole pages of 4 KiB as a file
 //! system does at each sync, without its own metadata.
 
@@ -25,15 +25,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tawny::component::journal::{Journal, OutputId, ReadRequest, Settlement};
+use tawny::component::wrapper::Wrapper;
 use tawny::journal::disk::{DiskJournal, DiskSettings, Sync};
 use tawny::journal::points;
 use tawny::model::block::{Block, BlockKind};
-use tawny::model::point::Point;
+use tawny::model::point::{Point, PointKind};
+use tawny::model::sample::{Name, Sample, Value};
 use tawny::model::time::Timestamp;
+use tawny::model::window::Window;
+use tawny::registry::{Registry, RegistrySettings};
 use tawny::support::time::Clock;
+use tawny::wrappers::datadog::Datadog;
 
+mod figure;
 mod journal_workload;
 
+use figure::{figure, machine};
 use journal_workload::{START, Workload};
 
 fn rate(points: usize, mut work: impl FnMut()) -> f64 {
@@ -104,25 +111,62 @@ async fn deliver(journal: &DiskJournal, clock: &Clock) {
     journal.settle(&output, &settled).await.unwrap();
 }
 
+/// Windows of the host's series, as the registry closes them.
+fn closed(workload: &mut Workload, count: usize) -> Vec<Window> {
+    let series = workload.host_series();
+    let clock = Clock::manual(Timestamp::from_seconds(START));
+    let registry = Registry::new(RegistrySettings::default(), clock.clone());
+    let origin = registry.origin("bench");
+    let mut windows = Vec::new();
+    for _ in 0..count {
+        for (index, (names, labels, kind, draw)) in series.iter().enumerate() {
+            let pairs: Vec<_> = labels.iter().collect();
+            let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (&**key, &**value)).collect();
+            let value = draw(&mut workload.random, index % 50);
+            let sample = Sample {
+                name: Name::Given(&names.name),
+                labels: &pairs,
+                value: match kind {
+                    PointKind::Count => Value::Delta(value),
+                    _ => Value::Gauge(value),
+                },
+                time: clock.now(),
+            };
+            registry.record(origin, &sample).unwrap();
+        }
+        windows.append(&mut registry.take_all());
+        clock.advance(Duration::from_secs(10));
+    }
+    windows
+}
+
 fn append(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
-    for (name, windows) in [("1 window of 1,000 series", 1), ("6 windows of 1,000 series", 6)] {
+    let wrapper = Datadog::new(&[], &[]);
+    for (name, count) in [("1 window of 1,000 series", 1), ("6 windows of 1,000 series", 6)] {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let journal = open(directory.path(), Sync::Every(Duration::from_secs(30)), &clock);
-        let points = workload.host(windows);
-        let mut rounds = 0;
+        let windows = closed(workload, count);
+        let (mut points, mut rounds) = (Vec::new(), 0);
+        for window in &windows {
+            wrapper.wrap(window, &mut points);
+        }
+        assert_eq!(points.len(), 1_000 * windows.len());
         let rate = mean_rate(points.len(), || {
-            // What a wrapper does: make points of what it is given.
-            let wrapped: Vec<Point> = points.to_vec();
+            points.clear();
+            for window in &windows {
+                wrapper.wrap(window, &mut points);
+            }
             runtime.block_on(async {
-                let _ = journal.append(block_of(&wrapped, &clock)).await.unwrap();
+                let _ = journal.append(block_of(&points, &clock)).await.unwrap();
                 rounds += 1;
                 if rounds % 100 == 0 {
                     deliver(&journal, &clock).await;
                 }
             });
         });
-        println!("append, {name}: {:.2} M points/s", rate / 1e6);
+        let name = format!("wrap, block, append: {name}");
+        figure(&name, rate / 1e6, "M points/s", 1.0..);
     }
 }
 
@@ -177,6 +221,7 @@ fn idle(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
 }
 
 fn main() {
+    machine();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut workload = Workload::new();
     for (name, points) in [
