@@ -225,6 +225,14 @@ fn idle() {
         figure(&format!("CPU time, idle, {name}"), share, "% of a core", ..=0.2);
     }
     let after = readings();
+    let page = delivering.get("/metrics").unwrap();
+    let mut requests = page
+        .lines()
+        .filter(|line| line.starts_with("tawny_output_requests_total{"));
+    assert!(
+        requests.any(|line| line.contains("\"accepted\"") && !line.ends_with(" 0")),
+        "nothing was delivered"
+    );
     let day = |index: usize| (after[index] - before[index]) / seconds * 86_400.0;
     figure("written to the medium, idle", day(0) / 1e6, "MB a day", ..);
     // Nothing where the temporary directory lies in memory.
