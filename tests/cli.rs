@@ -113,6 +113,21 @@ fn every_help_ends_with_an_example() {
 }
 
 #[test]
+fn the_example_of_the_help_collects_and_delivers() {
+    let help = out(&tawny(&["--help"], &[]));
+    let example = help
+        .lines()
+        .find(|line| line.trim().starts_with("API_KEY="))
+        .expect("an example");
+    let variables: Vec<(&str, &str)> = example
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='))
+        .collect();
+    let said = out(&tawny(&["check"], &variables));
+    assert!(said.ends_with("; collects host; delivers to datadog\n"), "{said}");
+}
+
+#[test]
 fn the_effective_settings_show_their_origins_and_no_secret() {
     let agent = Agent::new(&[("API_KEY", "hunter2"), ("AGGREGATE_INTERVAL", "20")]);
     let file = agent.home().join("t.yaml");

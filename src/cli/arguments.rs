@@ -15,7 +15,7 @@ use clap_complete::Shell;
                   backends, whatever the network does meanwhile. Without a command it runs the agent.",
     after_help = "Settings come from a YAML file, the environment and flags; later ones win.\n\
                   Exit codes: 0 stopped or done, 1 died or failed, 2 settings that cannot be used.\n\n\
-                  Examples:\n  tawny\n  API_KEY=file:/run/secrets/key GLOBAL_TAGS='[\"env:prod\"]' tawny\n  tawny check --connect"
+                  Examples:\n  tawny\n  API_KEY=file:/run/secrets/key DATADOG_URL=https://api.datadoghq.eu/api tawny\n  tawny check --connect"
 )]
 pub struct Arguments {
     /// The settings file [default: TAWNY_CONFIG, else /etc/tawny/tawny.yaml if it is there]

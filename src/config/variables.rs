@@ -163,8 +163,20 @@ fn first<'a>(names: &[&str], environment: &'a Environment) -> Option<(&'a str, &
     names.iter().find_map(|name| environment.any_case(name))
 }
 
-/// What is odd about the environment, and stops nothing: variables of ours that do not exist, and two spellings that
-/// do not agree.
+/// Variables for parts that come with a later release. Who has set one must learn that nothing comes of it.
+const LATER: [(&str, &str); 2] = [
+    (
+        "REDIS_HOST",
+        "reading applications' metrics and logs from Redis comes with a later release; they stay there",
+    ),
+    (
+        "DATADOG_LOGS_URL",
+        "delivering logs comes with a later release; it has no effect",
+    ),
+];
+
+/// What is odd about the environment, and stops nothing: variables of ours that do not exist, two spellings that do
+/// not agree, and what nothing comes of yet.
 pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
     let mut found = Problems::default();
     let pairs = VARIABLES
@@ -180,6 +192,11 @@ pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
                 second,
                 format!("has no effect, because {first} is set to something else"),
             );
+        }
+    }
+    for (name, why) in LATER {
+        if let Some((written, _)) = environment.any_case(name) {
+            found.add(written, why);
         }
     }
     let known = || VARIABLES.iter().flat_map(|variable| variable.names).copied();

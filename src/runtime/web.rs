@@ -36,7 +36,7 @@ pub struct Web {
     pub host: String,
     /// How many series there may be.
     pub series_limit: u64,
-    /// Whether pages carry `_created` lines unless the query says otherwise.
+    /// Whether pages carry `_created` lines without being asked.
     pub created_lines: bool,
 }
 
@@ -126,9 +126,19 @@ async fn not_found() -> (StatusCode, &'static str) {
 
 /// Whether the peer is a browser: it names HTML; Prometheus and curl do not.
 fn wants_html(headers: &HeaderMap) -> bool {
-    joined(headers, header::ACCEPT)
-        .to_ascii_lowercase()
-        .contains("text/html")
+    let accept = joined(headers, header::ACCEPT).to_ascii_lowercase();
+    accept.split(',').any(|wanted| {
+        let mut parts = wanted.split(';').map(str::trim);
+        parts.next() == Some("text/html") && !parts.any(is_refusal)
+    })
+}
+
+/// Whether a parameter of a media type says that it is not wanted: a weight of zero.
+fn is_refusal(parameter: &str) -> bool {
+    parameter
+        .strip_prefix("q=")
+        .and_then(|weight| weight.parse::<f32>().ok())
+        .is_some_and(|weight| weight <= 0.0)
 }
 
 /// A header that may stand several times, as one list; empty where there is none.
@@ -140,4 +150,34 @@ fn joined(headers: &HeaderMap, name: header::HeaderName) -> String {
         .filter_map(Result::ok)
         .collect();
     values.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_page_is_for_those_who_ask_for_html() {
+        let wants = |accept: &'static str| {
+            wants_html(&HeaderMap::from_iter([(
+                header::ACCEPT,
+                HeaderValue::from_static(accept),
+            )]))
+        };
+        for browser in [
+            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "*/*, Text/HTML; q=0.1",
+        ] {
+            assert!(wants(browser), "{browser}");
+        }
+        for other in [
+            "",
+            "*/*",
+            "text/html;q=0, */*",
+            "text/html; q=0.000",
+            "text/html-like",
+        ] {
+            assert!(!wants(other), "{other}");
+        }
+    }
 }

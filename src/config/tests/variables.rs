@@ -90,12 +90,20 @@ fn every_variable_of_chouette_works() {
     assert_eq!(settings.logs.as_ref().unwrap().datadog_url, "http://intake/logs");
     assert_eq!(settings.listen.to_string(), "0.0.0.0:9200");
     assert_eq!(settings.journal.directory, Path::new("/data/journal"));
-    assert_eq!(
-        warnings(&loaded),
-        ["docker", "dramatiq", "k8s", "tegrastats"].map(|name| format!(
-            "COLLECTOR_PLUGINS: the collector `{name}` comes with a later release; it is left out [sets collectors.{name}]"
-        ))
-    );
+    let mut later = ["docker", "dramatiq", "k8s", "tegrastats"]
+        .map(|name| {
+            format!(
+                "COLLECTOR_PLUGINS: the collector `{name}` comes with a later release; it is left out \
+                 [sets collectors.{name}]"
+            )
+        })
+        .to_vec();
+    later.extend([
+        "REDIS_HOST: reading applications' metrics and logs from Redis comes with a later release; they stay there"
+            .to_string(),
+        "DATADOG_LOGS_URL: delivering logs comes with a later release; it has no effect".to_string(),
+    ]);
+    assert_eq!(warnings(&loaded), later);
 }
 
 #[test]

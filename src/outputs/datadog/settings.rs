@@ -188,6 +188,11 @@ pub fn build(section: &Section, defaults: &Defaults, problems: &mut Problems) ->
         }
     };
     let (base, key, client) = (base?, key?, client?);
+    if let Err(error) = key.expose() {
+        warnings.push(format!(
+            "{error}; until it can be read, everything waits in the journal"
+        ));
+    }
     if base.scheme() == "http" && !is_loopback(&base) {
         warnings.push(format!(
             "the API key is sent to {} without encryption; use https, or a relay on this machine",

@@ -111,6 +111,13 @@ fn what_works_but_looks_wrong_is_a_warning() {
         warnings(json!({"api_key": KEY, "url": "http://localhost:1/api"})),
         [""; 0]
     );
+    assert_eq!(
+        warnings(json!({"api_key": "file:/nowhere/key"})),
+        [
+            "cannot read the secret from /nowhere/key: No such file or directory (os error 2); until it can be read, \
+          everything waits in the journal"
+        ]
+    );
 }
 
 #[test]
