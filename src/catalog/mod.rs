@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::collectors::host;
+use serde_json::Value;
+
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
 use crate::component::output::Output;
@@ -49,6 +51,8 @@ pub struct Entry<T: ?Sized> {
     pub descriptor: &'static Descriptor,
     /// Makes it, and connects to nothing.
     pub build: fn(&Section, &Context<'_>, &mut Findings) -> Option<Box<T>>,
+    /// Its section as it takes effect, with every default, to be shown.
+    pub effective: fn(&Section) -> Option<Value>,
 }
 
 /// Every component of a build.
@@ -66,6 +70,7 @@ pub static CATALOG: Catalog = Catalog {
     collectors: &[Entry {
         descriptor: &host::DESCRIPTOR,
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
+        effective: host::effective,
     }],
     wrappers: &[
         Entry {
@@ -77,10 +82,12 @@ pub static CATALOG: Catalog = Catalog {
                     &histograms.histogram_percentiles,
                 )))
             },
+            effective: |_| None,
         },
         Entry {
             descriptor: &wrappers::simple::DESCRIPTOR,
             build: |_, _, _| Some(Box::new(wrappers::simple::Simple::new())),
+            effective: |_| None,
         },
     ],
     outputs: &[
@@ -97,6 +104,7 @@ pub static CATALOG: Catalog = Catalog {
                 }
                 Some(Box::new(made))
             },
+            effective: outputs::datadog::effective,
         },
         Entry {
             descriptor: &outputs::console::DESCRIPTOR,
@@ -104,6 +112,7 @@ pub static CATALOG: Catalog = Catalog {
                 let made = outputs::console::build(section, &mut findings.problems)?;
                 Some(Box::new(made))
             },
+            effective: outputs::console::effective,
         },
     ],
 };

@@ -117,7 +117,7 @@ async fn try_output(name: &str, output: &dyn Output, unused: &[(usize, &str)]) -
         Ok(Ok(Some(_))) => (None, "accepted".to_string()),
         Ok(Ok(None)) => (
             None,
-            "nobody says no; the destination cannot tell without data".to_string(),
+            "it answers, and has no page to ask about the key: only a delivery can tell whether address and key are right".to_string(),
         ),
         Ok(Err(error)) => (Some(step_of(&error)), error.to_string()),
         Err(_) => (Some(1), format!("no answer within {} s", PATIENCE.as_secs())),

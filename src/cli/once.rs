@@ -95,7 +95,7 @@ fn show_page(registry: &Arc<Registry>, clock: Clock, settings: &Settings) -> io:
     let counts = registry.clone();
     let own = Arc::new(OwnMetrics::new(Arc::new(Board::default()), counts, clock));
     let request = PageRequest {
-        created: settings.web.created_lines,
+        created: Some(settings.web.created_lines),
         ..PageRequest::new("", "", "")
     };
     for chunk in expose::page(registry.clone(), own, request) {

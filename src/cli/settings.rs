@@ -5,6 +5,7 @@ use std::io;
 
 use serde_json::Value;
 
+use crate::catalog::CATALOG;
 use crate::cli::{End, print};
 use crate::config::layers::Origins;
 use crate::config::load::Loaded;
@@ -16,7 +17,7 @@ pub(super) fn show(loaded: &Loaded) -> io::Result<End> {
         Some(file) => format!("# File: {}\n", file.display()),
         None => "# File: none\n".to_string(),
     };
-    let settings = show::masked(&loaded.settings);
+    let settings = show::masked(&loaded.settings, &CATALOG);
     print::text(&(file + &yaml(&settings, &loaded.origins)))?;
     loaded.warnings.iter().for_each(super::warn);
     Ok(End::Done)
@@ -83,7 +84,7 @@ fn scalar(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::CATALOG;
+
     use crate::config::environment::Environment;
     use crate::config::load::{Flags, load};
 
@@ -97,7 +98,7 @@ mod tests {
             ("AGGREGATE_INTERVAL", "20"),
         ]);
         let loaded = load(&environment, &Flags::default(), &CATALOG).unwrap();
-        let text = yaml(&show::masked(&loaded.settings), &loaded.origins);
+        let text = yaml(&show::masked(&loaded.settings, &CATALOG), &loaded.origins);
         assert!(
             text.contains("\ninterval: 20s                             # environment AGGREGATE_INTERVAL\n"),
             "{text}"
@@ -110,6 +111,9 @@ mod tests {
             ..Flags::default()
         };
         let again = load(&Environment::default(), &flags, &CATALOG).unwrap();
-        assert_eq!(show::masked(&again.settings), show::masked(&loaded.settings));
+        assert_eq!(
+            show::masked(&again.settings, &CATALOG),
+            show::masked(&loaded.settings, &CATALOG)
+        );
     }
 }

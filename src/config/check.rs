@@ -12,6 +12,17 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Adds every impossible value. `settings` may hold defaults where something else was wrong.
 pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     times(settings, problems);
+    if settings.journal.directory.starts_with("~") {
+        let message = format!(
+            "expected a path, found `{}`",
+            settings.journal.directory.display()
+        );
+        problems.add_with_hint(
+            "journal.directory",
+            message,
+            "only a shell knows `~`; write the home out",
+        );
+    }
     counts(settings, problems);
     wrapper(settings, problems);
     for (index, tag) in settings.global_tags.iter().enumerate() {

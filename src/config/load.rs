@@ -127,6 +127,24 @@ pub(super) fn load_with(
         settings.journal.directory = directory;
         layers.origins.set("journal.directory", origin);
     }
+    let directory = &settings.journal.directory;
+    if !settings.outputs.is_empty() && !place::can_be_made(directory) {
+        let message = format!(
+            "{} can be neither written nor made by this user",
+            directory.display()
+        );
+        let hint = "choose another with TAWNY_JOURNAL_DIR";
+        findings
+            .warnings
+            .add_with_hint("journal.directory", message, hint);
+    }
+    for name in settings.collectors.keys() {
+        let path = format!("collectors.{name}.interval");
+        if *layers.origins.of(&path) == Origin::Default {
+            let origin = layers.origins.of("collect_interval").clone();
+            layers.origins.set(path, origin);
+        }
+    }
     let mut warnings = words::told(&findings.warnings, &layers.origins);
     warnings.extend(variables::warnings(environment));
     if findings.problems.is_empty() {

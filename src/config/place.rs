@@ -30,6 +30,12 @@ pub(super) fn find(environment: &Environment, system: &Path) -> (PathBuf, Origin
     }
 }
 
+/// Whether the folder can be written, or made with all that is missing above it.
+pub(super) fn can_be_made(folder: &Path) -> bool {
+    let there = folder.ancestors().find(|place| place.exists());
+    there.is_some_and(|place| place.is_dir() && access(place, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+}
+
 /// Whether the folder can be written, or made.
 fn is_writable(folder: &Path) -> bool {
     let place = if folder.exists() {
@@ -43,6 +49,14 @@ fn is_writable(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_above_a_folder_can_be_made_too() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(can_be_made(&folder.path().join("a/b/c")));
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert!(!can_be_made(&folder.path().join("file/b")));
+    }
 
     #[test]
     fn the_first_place_that_is_there_is_taken() {

@@ -2,15 +2,46 @@
 
 use serde_json::Value;
 
+use crate::catalog::Catalog;
 use crate::config::settings::Settings;
 use crate::support::secret::MASK;
 
-/// The settings with every secret masked: typed ones mask themselves, and in the components' own sections whatever
+/// The settings as they take effect, components' own defaults included, with every secret masked: typed ones mask themselves, and in the components' own sections whatever
 /// has the name of a secret is masked, as is user info in URLs.
-pub fn masked(settings: &Settings) -> Value {
+pub fn masked(settings: &Settings, catalog: &Catalog) -> Value {
     let mut tree = serde_json::to_value(settings).unwrap_or(Value::Null);
+    for (name, one) in &settings.collectors {
+        let entry = catalog.collector(&one.kind);
+        fill(
+            &mut tree["collectors"][name],
+            entry.and_then(|entry| (entry.effective)(&one.section)),
+        );
+    }
+    for (name, one) in &settings.outputs {
+        let entry = catalog.output(&one.kind);
+        fill(
+            &mut tree["outputs"][name],
+            entry.and_then(|entry| (entry.effective)(&one.section)),
+        );
+    }
     mask(&mut tree, false);
     tree
+}
+
+/// Adds what is missing in a section; what nobody set and has no default stays out.
+fn fill(section: &mut Value, effective: Option<Value>) {
+    let (Value::Object(section), Some(Value::Object(effective))) = (section, effective) else {
+        return;
+    };
+    for (key, value) in effective {
+        match section.get_mut(&key) {
+            Some(known) => fill(known, Some(value)),
+            None if value.is_null() => {}
+            None => {
+                section.insert(key, value);
+            }
+        }
+    }
 }
 
 fn mask(value: &mut Value, secret: bool) {

@@ -164,7 +164,11 @@ fn first<'a>(names: &[&str], environment: &'a Environment) -> Option<(&'a str, &
 }
 
 /// Variables for parts that come with a later release. Who has set one must learn that nothing comes of it.
-const LATER: [(&str, &str); 2] = [
+const LATER: [(&str, &str); 3] = [
+    (
+        "SEND_SELF_METRICS",
+        "the original's metrics about itself come with a later release; it has no effect. The agent's own are on /metrics",
+    ),
     (
         "REDIS_HOST",
         "reading applications' metrics and logs from Redis comes with a later release; they stay there",

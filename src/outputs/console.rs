@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::output::{
@@ -64,6 +65,11 @@ impl fmt::Debug for Console {
             .field("format", &self.format)
             .finish_non_exhaustive()
     }
+}
+
+/// The section as it takes effect, with every default; `None` where it cannot be used.
+pub fn effective(section: &Section) -> Option<Value> {
+    serde_json::to_value(section.read::<Config>(&mut Problems::default())?).ok()
 }
 
 /// Makes the output from its section, printing on standard output. `None` where a problem was found.

@@ -87,7 +87,7 @@ async fn metrics(State(web): State<Web>, headers: HeaderMap, RawQuery(query): Ra
     let accept = joined(&headers, header::ACCEPT);
     let encoding = joined(&headers, header::ACCEPT_ENCODING);
     let mut request = PageRequest::new(&accept, &encoding, &query.unwrap_or_default());
-    request.created |= web.created_lines;
+    request.created.get_or_insert(web.created_lines);
     let mut response = Response::builder()
         .header(header::CONTENT_TYPE, request.content_type())
         .header(header::VARY, "Accept, Accept-Encoding");

@@ -187,7 +187,7 @@ fn main() {
     }
     let openmetrics = requests[3].1.clone();
     let created = PageRequest {
-        created: true,
+        created: Some(true),
         ..openmetrics.clone()
     };
     let dots = PageRequest {

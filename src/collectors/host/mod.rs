@@ -27,6 +27,7 @@ mod uptime;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::collectors::host::reader::Reader;
@@ -129,6 +130,11 @@ pub struct Host {
 }
 
 type Run = (Box<Reader>, Samples, Result<(), CollectError>);
+
+/// The section as it takes effect, with every default; `None` where it cannot be used.
+pub fn effective(section: &Section) -> Option<Value> {
+    Some(Settings::read(section, &mut Problems::default())?.shown())
+}
 
 #[async_trait]
 impl Collector for Host {

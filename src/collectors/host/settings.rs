@@ -1,11 +1,12 @@
 //! The settings of the collector `host`, as they stand in a file and as they are used.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::component::settings::{Problems, Section};
 
 /// What one group reads; the first five are the predecessor's words.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Group {
     Cpu,
@@ -39,7 +40,7 @@ impl Group {
 }
 
 /// How much the predecessor's five groups give.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Extent {
     /// Everything that this collector knows.
@@ -144,6 +145,20 @@ impl Settings {
                 config.disks.exclude,
                 defaults(&["loop*", "ram*", "zram*", "fd*", "sr*"]),
             ),
+        })
+    }
+
+    /// The section with every default in its place.
+    pub(super) fn shown(&self) -> Value {
+        let choice = |filter: &Filter| json!({ "include": filter.include, "exclude": filter.exclude });
+        let mut filesystems = choice(&self.filesystems);
+        filesystems["types"] = json!(self.filesystem_types);
+        json!({
+            "groups": self.groups,
+            "metrics": self.extent,
+            "filesystems": filesystems,
+            "interfaces": choice(&self.interfaces),
+            "disks": choice(&self.disks),
         })
     }
 

@@ -41,25 +41,30 @@ static CATALOG: Catalog = Catalog {
         Entry {
             descriptor: &HOST,
             build: host,
+            effective: |_| None,
         },
         Entry {
             descriptor: &NGINX,
             build: host,
+            effective: |_| None,
         },
     ],
     wrappers: &[
         Entry {
             descriptor: &WRAPPER,
             build: wrapper,
+            effective: |_| None,
         },
         Entry {
             descriptor: &SIMPLE,
             build: wrapper,
+            effective: |_| None,
         },
     ],
     outputs: &[Entry {
         descriptor: &DATADOG,
         build: datadog,
+        effective: |_| None,
     }],
 };
 

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use settings::{Config, Defaults, MaxAge, SITES, build};
+pub use settings::{Config, Defaults, MaxAge, SITES, build, effective};
 
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::output::{

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::component::settings::{Problems, Section, did_you_mean};
 use crate::outputs::datadog::names::Pattern;
@@ -112,6 +113,11 @@ impl<'de> Deserialize<'de> for MaxAge {
                 .map_err(serde::de::Error::custom),
         }
     }
+}
+
+/// The section as it takes effect, with every default; `None` where it cannot be used.
+pub fn effective(section: &Section) -> Option<Value> {
+    serde_json::to_value(section.read::<Config>(&mut Problems::default())?).ok()
 }
 
 /// Makes the output from its section; connects to nothing. `None` where a problem was found.

@@ -73,7 +73,10 @@ impl Lines {
         } else {
             lines.value = Start::new(&planned.sample);
         }
-        if openmetrics && request.created && matches!(planned.kind, PageType::Counter | PageType::Histogram) {
+        if openmetrics
+            && request.created == Some(true)
+            && matches!(planned.kind, PageType::Counter | PageType::Histogram)
+        {
             lines.created = Some(start("_created"));
         }
         lines

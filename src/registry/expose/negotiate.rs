@@ -85,8 +85,9 @@ pub struct PageRequest {
     pub gzip: bool,
     /// Only families of these names (`name[]`): as written, as shown, or a sample's name. Empty: all.
     pub names: Vec<String>,
-    /// Whether OpenMetrics pages tell when counters and histograms began (`created=1`); it nearly doubles them.
-    pub created: bool,
+    /// Whether OpenMetrics pages tell when counters and histograms began (`created=1`); it nearly doubles them. `None`
+    /// where the query says nothing: then they do not.
+    pub created: Option<bool>,
 }
 
 impl PageRequest {
@@ -105,7 +106,7 @@ impl PageRequest {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match decode(key).as_str() {
                 "name[]" => request.names.push(decode(value)),
-                "created" => request.created = matches!(value, "" | "1" | "true"),
+                "created" => request.created = Some(matches!(value, "" | "1" | "true")),
                 _ => {}
             }
         }
@@ -327,9 +328,10 @@ mod tests {
     fn the_query_names_families_and_asks_for_created() {
         let request = PageRequest::new("", "", "name[]=a&name%5B%5D=b.%C3%BC+c&created=1&x=%zz");
         assert_eq!(request.names, ["a", "b.ü c"]);
-        assert!(request.created);
-        assert!(!PageRequest::new("", "", "created=0").created);
-        assert!(PageRequest::new("", "", "created").created);
+        assert_eq!(request.created, Some(true));
+        assert_eq!(PageRequest::new("", "", "created=0").created, Some(false));
+        assert_eq!(PageRequest::new("", "", "").created, None);
+        assert_eq!(PageRequest::new("", "", "created").created, Some(true));
         assert_eq!(PageRequest::new("", "", ""), PageRequest::default());
     }
 }

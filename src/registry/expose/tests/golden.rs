@@ -131,7 +131,7 @@ host_cpu_seconds_created{cpu_id="0"} 1700000000.123
 # EOF
 "#;
     let mut request = request(Format::OpenMetrics100, Escaping::AllowUtf8);
-    request.created = true;
+    request.created = Some(true);
     assert_eq!(shown(&awkward(), &request), expected);
 }
 
