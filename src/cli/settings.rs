@@ -116,4 +116,25 @@ mod tests {
             show::masked(&loaded.settings, &CATALOG)
         );
     }
+
+    #[test]
+    fn components_own_defaults_are_shown_with_where_each_value_came_from() {
+        let environment = Environment::from_iter([("API_KEY", "hunter2"), ("CAPTURE_INTERVAL", "40")]);
+        let loaded = load(&environment, &Flags::default(), &CATALOG).unwrap();
+        let text = yaml(&show::masked(&loaded.settings, &CATALOG), &loaded.origins);
+        for (line, origin) in [
+            ("    api_key: \"********\"", "environment API_KEY"),
+            ("    site: datadoghq.com", "default"),
+            ("    max_age: 55m", "default"),
+            ("    interval: 40s", "environment CAPTURE_INTERVAL"),
+            ("    metrics: all", "default"),
+            ("      exclude: [\"/dev/loop*\"]", "default"),
+        ] {
+            assert!(
+                text.contains(&format!("{line:<40}  # {origin}\n")),
+                "{line} in {text}"
+            );
+        }
+        assert!(!text.contains("hunter2"));
+    }
 }

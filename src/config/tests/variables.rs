@@ -99,6 +99,8 @@ fn every_variable_of_chouette_works() {
         })
         .to_vec();
     later.extend([
+        "SEND_SELF_METRICS: the original's metrics about itself come with a later release; it has no effect. \
+         The agent's own are on /metrics",
         "REDIS_HOST: reading applications' metrics and logs from Redis comes with a later release; they stay there"
             .to_string(),
         "DATADOG_LOGS_URL: delivering logs comes with a later release; it has no effect".to_string(),
