@@ -199,7 +199,9 @@ pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
         }
     }
     for (name, why) in LATER {
-        if let Some((written, _)) = environment.any_case(name) {
+        // Who switched it off misses nothing.
+        let off = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no" | "off");
+        if let Some((written, _)) = environment.any_case(name).filter(|(_, value)| !off(value)) {
             found.add(written, why);
         }
     }

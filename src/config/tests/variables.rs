@@ -99,8 +99,6 @@ fn every_variable_of_chouette_works() {
         })
         .to_vec();
     later.extend([
-        "SEND_SELF_METRICS: the original's metrics about itself come with a later release; it has no effect. \
-         The agent's own are on /metrics",
         "REDIS_HOST: reading applications' metrics and logs from Redis comes with a later release; they stay there"
             .to_string(),
         "DATADOG_LOGS_URL: delivering logs comes with a later release; it has no effect".to_string(),
@@ -198,4 +196,15 @@ fn unknown_variables_of_ours_are_warned_of() {
         ["TAWNY_LISTN: no such variable; it has no effect (did you mean `TAWNY_LISTEN`?)"]
     );
     assert_eq!(loaded.settings.redis.as_ref().map(|redis| redis.port), Some(6390));
+}
+
+#[test]
+fn self_metrics_that_are_asked_for_are_said_to_come_later() {
+    let told = |value: &str| {
+        let loaded = from_variables(&[("SEND_SELF_METRICS", value), ("COLLECTOR_PLUGINS", "[]")]).unwrap();
+        warnings(&loaded)
+            .iter()
+            .any(|warning| warning.starts_with("SEND_SELF_METRICS: "))
+    };
+    assert_eq!((told("true"), told("false")), (true, false));
 }
