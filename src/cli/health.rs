@@ -36,10 +36,9 @@ fn ask(address: SocketAddr) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    // In one write: whoever answers and closes after the first piece of several would reset the connection.
+    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
     std::str::from_utf8(&head)
@@ -67,10 +66,14 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let server = thread::spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut request = [0; 256];
-                let read = stream.read(&mut request).unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.push(byte[0]);
+                }
                 stream.write_all(answer.as_bytes()).unwrap();
-                request[..read].starts_with(b"GET /-/healthy HTTP/1.1\r\n")
+                request.starts_with(b"GET /-/healthy HTTP/1.1\r\n")
             });
             assert_eq!(ask(address).ok(), expected, "{answer:?}");
             assert!(server.join().unwrap());
