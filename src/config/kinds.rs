@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::component::settings::did_you_mean;
 use crate::journal::disk;
-use crate::support::quantity::Span;
+use crate::support::quantity::{Span, text_or_number};
 
 /// An address and port to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Serialize for Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer)?;
+        let text = text_or_number(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             D::Error::custom(format!(
                 "expected an address and a port such as `0.0.0.0:9103`, found `{text}`"
@@ -103,7 +103,7 @@ impl Serialize for Sync {
 
 impl<'de> Deserialize<'de> for Sync {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer)?;
+        let text = text_or_number(deserializer)?;
         if text == "batch" {
             return Ok(Self::Batch);
         }
@@ -177,7 +177,7 @@ impl Level {
 
 impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer)?;
+        let text = text_or_number(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
             let hint = did_you_mean(&text, Self::KNOWN).map_or(String::new(), |hint| format!("; {hint}"));
             D::Error::custom(format!(
@@ -196,14 +196,6 @@ pub enum LogFormat {
     Text,
     /// JSON lines on stdout.
     Json,
-}
-
-/// Anything that is not text is read too, so that the error can say what was expected.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => Ok(text),
-        other => Ok(other.to_string()),
-    }
 }
 
 #[cfg(test)]

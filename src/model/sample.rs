@@ -102,13 +102,6 @@ impl Samples {
         });
     }
 
-    /// Adds one reading where there is one; unknown is left out, never zero.
-    pub fn push_some(&mut self, def: &'static MetricDef, labels: &[&str], value: Option<f64>) {
-        if let Some(value) = value {
-            self.push(def, labels, value);
-        }
-    }
-
     /// What was added, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Owned> {
         self.items.iter()

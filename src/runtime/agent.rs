@@ -11,10 +11,9 @@ use tracing::{error, info, warn};
 use crate::component::collector::Collector;
 use crate::component::journal::{Journal, JournalError, OutputId};
 use crate::component::output::Output;
-use crate::config::kinds;
 use crate::config::load::{Components, Loaded};
 use crate::config::settings::Settings;
-use crate::journal::disk::{self, DiskJournal, DiskSettings};
+use crate::journal::disk::{DiskJournal, DiskSettings};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
 use crate::outputs::console::Format;
@@ -237,10 +236,7 @@ fn open_journal(
         DiskSettings {
             directory: directory.clone(),
             bound: settings.journal.bound.0,
-            sync: match settings.journal.sync {
-                kinds::Sync::Batch => disk::Sync::Batch,
-                kinds::Sync::Every(interval) => disk::Sync::Every(interval),
-            },
+            sync: settings.journal.sync.into(),
             outputs,
         },
         clock.clone(),

@@ -97,8 +97,12 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A bare number is read too, so that the error can say that its unit is missing.
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// Reads text; of anything else its JSON, so that the error can say what was expected (of a bare number, that its unit
+/// is missing).
+///
+/// # Errors
+/// The deserializer's own.
+pub fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(text),
         other => Ok(other.to_string()),
