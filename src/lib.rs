@@ -27,7 +27,7 @@
 //! | 1 | [`support`]: time, secrets, HTTP client, filesystem roots |
 //! | 2 | [`component`]: the contracts of collectors, feeds, wrappers, journals, outputs |
 //! | 3 | [`registry`], [`journal`] |
-//! | 4 | [`collectors`], [`wrappers`], [`outputs`] |
+//! | 4 | [`collectors`], [`feeds`], [`wrappers`], [`outputs`] |
 //! | 5 | [`pipeline`]: windows to points to the journal; delivery |
 //! | 6 | [`catalog`]: the one list of every component |
 //! | 7 | [`config`]: files, environment and flags to checked settings |
@@ -39,6 +39,7 @@ pub mod cli;
 pub mod collectors;
 pub mod component;
 pub mod config;
+pub mod feeds;
 pub mod journal;
 pub mod model;
 pub mod outputs;

@@ -20,6 +20,7 @@ pub fn sample(descriptor: &Descriptor) -> String {
     let sample = descriptor.sample.trim_end();
     let place = match descriptor.role {
         Role::Collector => "collectors:",
+        Role::Feed => "feeds:",
         Role::Wrapper => "wrapper:",
         Role::Output => "outputs:",
     };
@@ -29,7 +30,7 @@ pub fn sample(descriptor: &Descriptor) -> String {
     let mut text = String::from(place);
     let indent = match descriptor.role {
         Role::Wrapper => "  ",
-        Role::Collector | Role::Output => {
+        Role::Collector | Role::Feed | Role::Output => {
             text.push_str("\n  ");
             text.push_str(descriptor.name);
             text.push(':');

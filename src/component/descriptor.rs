@@ -7,6 +7,8 @@ use crate::model::metric::MetricDef;
 pub enum Role {
     /// Polled: asks one target, returns samples.
     Collector,
+    /// Runs: accepts samples from applications.
+    Feed,
     /// Decides which points a window becomes.
     Wrapper,
     /// One destination.
@@ -18,6 +20,7 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Collector => "collector",
+            Self::Feed => "feed",
             Self::Wrapper => "wrapper",
             Self::Output => "output",
         }

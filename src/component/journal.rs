@@ -62,6 +62,41 @@ impl DropReason {
     }
 }
 
+/// Names what a block was made of, so that it is made once. Feeds draw them at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptId(pub u128);
+
+impl fmt::Display for ReceiptId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+/// What a feed gives along with what it hands over; the journal commits it in the same write as the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its name.
+    pub id: ReceiptId,
+    /// For a journal that [takes fences](Journal::takes_fences); `None` where the feed made sure of it before.
+    pub fence: Option<Fence>,
+}
+
+/// A condition on a claim in Redis, and what marks the claim as done: a journal in the same Redis checks the one and
+/// writes the other in the transaction that appends the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The key of a string that must hold `token`, or the fence does not hold.
+    pub lease: String,
+    /// See `lease`.
+    pub token: String,
+    /// The key of a hash whose field `entry` is then set to `done`.
+    pub table: String,
+    /// See `table`.
+    pub entry: String,
+    /// See `table`.
+    pub done: String,
+}
+
 /// What an append did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "says what was evicted to make room"]
@@ -233,6 +268,35 @@ pub trait Journal: Send + Sync {
     /// Nothing was stored: the medium is full or failing, or the block alone is larger than the bound.
     async fn append(&self, block: Block) -> Result<Appended, JournalError>;
 
+    /// Adds a block as [`Journal::append`] does, and remembers its receipt in the same write, until
+    /// [`Journal::forget`], even when the block itself is long gone. A journal that takes fences checks and marks the
+    /// receipt's in the same write.
+    ///
+    /// # Errors
+    /// As [`Journal::append`]; and [`JournalError::Fenced`]. After any other error it may have been stored all the same:
+    /// ask [`Journal::remembers`], or look at the fence's table.
+    async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError>;
+
+    /// Whether the fences of receipts are checked and marked in the same write as the block.
+    fn takes_fences(&self) -> bool {
+        false
+    }
+
+    /// Whether a block with this receipt was appended and the receipt not been forgotten.
+    async fn remembers(&self, receipt: ReceiptId) -> bool;
+
+    /// Forgets receipts; unknown ones are passed over.
+    ///
+    /// # Errors
+    /// The medium fails; they are still remembered.
+    async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError>;
+
+    /// Changes whenever blocks may have come to light behind a reader's back, with numbers below the ones it has read:
+    /// whoever reads in order of the numbers begins again then.
+    fn generation(&self) -> u64 {
+        0
+    }
+
     /// Reads blocks that the output has not settled, oldest number first.
     ///
     /// # Errors
@@ -322,6 +386,9 @@ pub enum JournalError {
         /// The process that holds it, as far as its lock file tells.
         pid: String,
     },
+    /// The receipt's fence does not hold: somebody else has the claim. Nothing was stored.
+    #[error("another agent has taken over what the block was made of")]
+    Fenced,
     /// Items that cannot be read back from a block.
     #[error("a block cannot be decoded: {reason}")]
     Undecodable {

@@ -15,6 +15,7 @@
 //! * [`dating`]: how far off a block's clock was
 //! * [`descriptor`]: what a component says of itself
 //! * [`collector`]: polled, asks one target
+//! * [`feed`]: accepts what applications hand in
 //! * [`wrapper`]: decides which points a window becomes
 //! * [`journal`]: the store-and-forward log
 //! * [`output`]: one destination
@@ -23,6 +24,7 @@
 pub mod collector;
 pub mod dating;
 pub mod descriptor;
+pub mod feed;
 pub mod journal;
 pub mod output;
 pub mod settings;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::component::journal::{
     Appended, Balance, Depth, Entry, EntryId, Journal, JournalError, JournalStatus, OutputId, ReadRequest,
-    Settlement,
+    Receipt, ReceiptId, Settlement,
 };
 use crate::component::output::Speaker;
 use crate::journal::points;
@@ -55,6 +55,21 @@ impl Journal for Printing {
             id: EntryId(0),
             evicted: BTreeMap::new(),
         })
+    }
+
+    async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
+        let _ = receipt;
+        self.append(block).await
+    }
+
+    async fn remembers(&self, receipt: ReceiptId) -> bool {
+        let _ = receipt;
+        false
+    }
+
+    async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
+        let _ = receipts;
+        Ok(())
     }
 
     async fn read(&self, _: &OutputId, _: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

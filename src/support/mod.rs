@@ -6,13 +6,17 @@
 //! * [`root`]: `/proc`, `/sys` and `/` of the device, movable
 //! * [`secret`]: values that no log, page or error shows
 //! * [`http`]: the HTTP client
+//! * [`identity`]: who this agent is
 //! * [`proxy`]: the proxies that it goes through
 //! * [`trust`]: the certificates that it trusts
+//! * [`redis`]: a Redis and a link to it
 //! * [`url`]: how URLs are shown
 
 pub mod http;
+pub mod identity;
 pub mod proxy;
 pub mod quantity;
+pub mod redis;
 pub mod root;
 pub mod secret;
 pub mod shutdown;

@@ -41,7 +41,8 @@ use async_trait::async_trait;
 use tracing::warn;
 
 use crate::component::journal::{
-    Appended, Balance, Depth, Entry, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Settlement,
+    Appended, Balance, Depth, Entry, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Receipt,
+    ReceiptId, Settlement,
 };
 use crate::journal::disk::lock::Lock;
 use crate::journal::disk::medium::{Folder, Medium};
@@ -174,6 +175,21 @@ fn open_store(
 impl Journal for DiskJournal {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
         self.blocking(move |shared| shared.append(block)).await
+    }
+
+    async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
+        let _ = receipt;
+        self.append(block).await
+    }
+
+    async fn remembers(&self, receipt: ReceiptId) -> bool {
+        let _ = receipt;
+        false
+    }
+
+    async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
+        let _ = receipts;
+        Ok(())
     }
 
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::component::dating::shift_of;
 use crate::component::journal::{
     Appended, Balance, Depth, DropReason, Entry, EntryId, ItemSet, Journal, JournalError, JournalStatus,
-    OutputId, ReadRequest, Settlement,
+    OutputId, ReadRequest, Receipt, ReceiptId, Settlement,
 };
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
@@ -104,6 +104,21 @@ impl Journal for MemoryJournal {
             id: EntryId(id),
             evicted: BTreeMap::new(),
         })
+    }
+
+    async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
+        let _ = receipt;
+        self.append(block).await
+    }
+
+    async fn remembers(&self, receipt: ReceiptId) -> bool {
+        let _ = receipt;
+        false
+    }
+
+    async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
+        let _ = receipts;
+        Ok(())
     }
 
     async fn read(&self, _: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

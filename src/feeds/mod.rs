@@ -1,0 +1,7 @@
+//! Feeds: they accept what applications hand in.
+//!
+//! * [`redis`]: the queues that the client library writes in a Redis
+//! * [`resp`]: the same client library without a Redis: the agent answers itself
+
+pub mod redis;
+pub mod resp;

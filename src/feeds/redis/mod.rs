@@ -1,0 +1,1 @@
+//! The queues that the client library writes in a Redis.
