@@ -29,4 +29,5 @@ mod names;
 mod newcomer;
 mod openmetrics;
 mod prometheus;
+mod redis_feed;
 mod victoria;

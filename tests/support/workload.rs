@@ -1,7 +1,7 @@
 //! What applications write: records of many series over some time, the same for one seed, and a plain computation of
 //! what must come of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
@@ -57,8 +57,18 @@ impl Workload {
     /// `count` records of `series` series whose times lie, shuffled, in `seconds` seconds from `start` on.
     pub(crate) fn new(seed: u64, count: usize, series: usize, start: i64, seconds: i64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
+        let mut taken = HashSet::new();
         let records = (0..count).map(|_| {
-            let number = random.usize(0..series);
+            let (number, millis) = loop {
+                // No two records of a series at one millisecond: nothing says which of two gauges would be the last.
+                let drawn = (
+                    random.usize(0..series),
+                    start * 1000 + random.i64(0..seconds * 1000),
+                );
+                if taken.insert(drawn) {
+                    break drawn;
+                }
+            };
             let kind = KINDS[number % KINDS.len()];
             let value = match kind {
                 "count" => json!(random.i64(-3..12)),
@@ -73,7 +83,7 @@ impl Workload {
                 metric: format!("app.{kind}.m{}", number % 20),
                 kind,
                 value,
-                millis: start * 1000 + random.i64(0..seconds * 1000),
+                millis,
                 tags: tags.map(|(key, value)| (key.to_owned(), value)).into(),
             }
         });
