@@ -23,6 +23,7 @@ mod cli;
 mod clock;
 mod delivery;
 mod disk;
+mod exactly_once;
 mod exposition;
 mod layers;
 mod names;
