@@ -17,6 +17,7 @@
 mod support;
 
 mod aggregation;
+mod bad_records;
 mod cases;
 mod chaos;
 mod cli;
@@ -31,4 +32,5 @@ mod newcomer;
 mod openmetrics;
 mod prometheus;
 mod redis_feed;
+mod resp;
 mod victoria;
