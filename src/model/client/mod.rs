@@ -15,4 +15,6 @@ pub mod log;
 pub mod record;
 mod series;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 pub mod wrapped;
