@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 /// The text that a value is; `None` where it is no text, or one with half a surrogate pair.
 pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
@@ -115,16 +116,16 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// The pairs of a map in the order in which they stand, or that the value is something else.
-#[derive(Default)]
-pub(super) enum Pairs<'a> {
-    /// Not there, or `null`.
-    #[default]
-    Absent,
-    /// No map.
-    Other,
-    /// The pairs.
-    Map(smallvec::SmallVec<[(Cow<'a, str>, &'a RawValue); 8]>),
+/// The pairs of a map in the order in which they stand; none where there is no value or `null`; `None` where the value
+/// is no map.
+pub(super) struct Pairs<'a>(pub(super) Option<SmallVec<[Pair<'a>; 8]>>);
+
+type Pair<'a> = (Cow<'a, str>, &'a RawValue);
+
+impl Default for Pairs<'_> {
+    fn default() -> Self {
+        Self(Some(SmallVec::new()))
+    }
 }
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -143,40 +144,40 @@ impl<'de> Visitor<'de> for PairsVisitor {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut pairs = smallvec::SmallVec::new();
+        let mut pairs = SmallVec::new();
         while let Some(Key(key)) = map.next_key()? {
             pairs.push((key, map.next_value()?));
         }
-        Ok(Pairs::Map(pairs))
+        Ok(Pairs(Some(pairs)))
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Pairs::Absent)
+        Ok(Pairs::default())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Pairs::Other)
+        Ok(Pairs(None))
     }
 }
 

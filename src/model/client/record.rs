@@ -187,13 +187,8 @@ pub(super) fn moment(seconds: f64) -> Timestamp {
 }
 
 fn tags(pairs: Pairs<'_>) -> Result<Tags<'_>, Unreadable> {
-    let pairs = match pairs {
-        Pairs::Absent => return Ok(Tags::new()),
-        Pairs::Other => return Err(Unreadable::BadTags),
-        Pairs::Map(pairs) => pairs,
-    };
     let mut tags = Tags::new();
-    for (key, raw) in pairs {
+    for (key, raw) in pairs.0.ok_or(Unreadable::BadTags)? {
         // A label without a name would spoil the whole page.
         if key.is_empty() {
             return Err(Unreadable::BadTags);

@@ -39,7 +39,7 @@ fn a_record_of_the_client_is_read_without_a_copy() {
             metric: "app.requests".into(),
             value: RecordValue::Count(-2.0),
             time: Timestamp::from_millis(1_588_669_200_250),
-            seconds: 1_588_669_200.2509,
+            seconds: 1_588_669_200.250_9,
             tags: [("app".into(), "shop".into()), ("path".into(), "/".into())]
                 .into_iter()
                 .collect(),
