@@ -2,6 +2,7 @@
 //!
 //! * [`points`]: points as the payload of a block
 //! * [`disk`]: the journal in segment files
+//! * [`logs`]: log records as the payload of a block
 //! * [`inspect`]: looking into one without opening it
 
 mod bits;
@@ -9,6 +10,7 @@ mod dictionary;
 pub mod disk;
 mod fits;
 pub mod inspect;
+pub mod logs;
 pub mod points;
 mod values;
 mod wire;
