@@ -24,6 +24,7 @@ use crate::component::descriptor::{Descriptor, Role};
 use crate::component::output::{
     Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
+use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
 use crate::model::point::PointKind;
 use crate::outputs::datadog::body::{Limits, Method, pack};
@@ -179,6 +180,7 @@ fn level(level: u32) -> i32 {
 impl Output for Datadog {
     fn traits(&self) -> Traits {
         Traits {
+            takes: BlockKind::Points,
             names: NameStyle::Dotted,
             fresh_first: true,
             repeat_harmless: true,

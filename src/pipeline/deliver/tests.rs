@@ -17,7 +17,7 @@ struct Bench {
     output: Arc<ScriptedOutput>,
     timekeeper: Arc<Timekeeper>,
     board: Arc<Board>,
-    delivery: Delivery,
+    delivery: Task<Series>,
     stop: Shutdown,
     _stopper: Stopper,
 }
@@ -46,7 +46,7 @@ impl Bench {
             request_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
         };
-        let delivery = Delivery::new(
+        let delivery = Task::new(
             OutputId::new("test"),
             output.clone(),
             Speaker::default(),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::component::output::{
     Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
+use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
 use crate::model::point::PointKind;
 
@@ -60,6 +61,7 @@ impl ScriptedOutput {
     pub(crate) fn new() -> Self {
         Self {
             traits: Traits {
+                takes: BlockKind::Points,
                 names: NameStyle::Dotted,
                 fresh_first: true,
                 repeat_harmless: true,
