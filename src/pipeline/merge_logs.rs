@@ -55,3 +55,6 @@ pub(crate) fn merge_logs(entries: &[Entry], rules: &Rules<'_>, ledger: &mut Ledg
     }
     batch
 }
+
+#[cfg(test)]
+mod tests;
