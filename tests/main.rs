@@ -27,6 +27,7 @@ mod disk;
 mod exactly_once;
 mod exposition;
 mod layers;
+mod logs;
 mod names;
 mod newcomer;
 mod openmetrics;

@@ -12,8 +12,6 @@ use crate::pipeline::unit::Unit;
 
 /// Requests' worth of points that are read and merged at once: more windows of a series in one entry, fewer bytes.
 const READ_AHEAD: u64 = 2;
-/// From this many items on, merging would hold up a runtime thread for too long.
-const BLOCKING_ITEMS: u64 = 5_000;
 
 /// What reading a lane gave.
 pub(crate) enum Refill {
@@ -90,7 +88,7 @@ impl<U: Unit> Task<U> {
             let batch = U::merge(&read, &rules, &mut ledger);
             (batch, read, ledger)
         };
-        let done = if items < BLOCKING_ITEMS {
+        let done = if items < U::BLOCKING_ITEMS {
             work()
         } else {
             match tokio::task::spawn_blocking(work).await {

@@ -23,6 +23,8 @@ pub(crate) trait Unit: Debug + Sized + Send + Sync + 'static {
     const MOST_POINTS: usize;
     /// Most payload bytes that are read at once.
     const READ_BYTES: u64;
+    /// From this many items on, merging would hold up a runtime thread for too long.
+    const BLOCKING_ITEMS: u64;
 
     /// Turns blocks into units. Items that cannot be sent are entered in the ledger as dropped; those that are too old
     /// for the destination, or cannot be dated, are left as they are: they wait.
@@ -48,6 +50,7 @@ impl Unit for Series {
     const KIND: BlockKind = BlockKind::Points;
     const MOST_POINTS: usize = usize::MAX;
     const READ_BYTES: u64 = 1 << 20;
+    const BLOCKING_ITEMS: u64 = 5_000;
 
     fn merge(entries: &[Entry], rules: &Rules<'_>, ledger: &mut Ledger) -> Batch<Self> {
         merge(entries, rules, ledger)
@@ -87,6 +90,8 @@ impl Unit for LogEntry {
     const MOST_POINTS: usize = 1_000;
     /// Logs are compressed to a twentieth and less, and every byte of them is in memory until it is sent.
     const READ_BYTES: u64 = 1 << 18;
+    /// Each is read and written as JSON, and may have a megabyte.
+    const BLOCKING_ITEMS: u64 = 100;
 
     fn merge(entries: &[Entry], rules: &Rules<'_>, ledger: &mut Ledger) -> Batch<Self> {
         merge_logs(entries, rules, ledger)
