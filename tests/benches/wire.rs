@@ -312,8 +312,9 @@ fn noise(windows: usize) -> Vec<Series> {
 }
 
 /// A thousand series of applications as the wrapper `datadog` tells them by default: 200 each of counts, gauges, rates,
-/// sets and histograms, with about eight records in each window. Gauges and observations have all 52 bits of their
-/// mantissas at random, so nothing about these and the averages can be guessed.
+/// sets and histograms, with about eight records in each window. A third each of the gauges are queue lengths,
+/// percentages with two decimals, and doubles of which nothing can be guessed; half of the histograms are timed in whole
+/// microseconds, half have all 52 bits of their mantissas at random.
 fn applications(windows: usize) -> Vec<Series> {
     let mut random = fastrand::Rng::with_seed(19);
     let mut all: BTreeMap<SeriesName, Vec<(i64, f64)>> = BTreeMap::new();
@@ -335,14 +336,27 @@ fn applications(windows: usize) -> Vec<Series> {
                     Count,
                     (0..records).map(|_| random.i32(-3..10)).sum::<i32>().into(),
                 ),
-                1 => tell("", Gauge, random.f64() * 1e4),
+                1 => tell(
+                    "",
+                    Gauge,
+                    match series / 5 % 3 {
+                        0 => random.u8(0..40).into(),
+                        1 => f64::from(random.u16(0..10_000)) / 100.0,
+                        _ => random.f64() * 1e4,
+                    },
+                ),
                 2 => tell(
                     "",
                     Rate,
                     f64::from((0..records).map(|_| random.i32(1..9)).sum::<i32>()) / 10.0,
                 ),
                 3 => {
-                    let mut seen: Vec<f64> = (0..records).map(|_| random.f64()).collect();
+                    let mut seen: Vec<f64> = (0..records)
+                        .map(|_| match series / 5 % 2 {
+                            0 => f64::from(random.u32(1..250_000)) / 1e6,
+                            _ => random.f64(),
+                        })
+                        .collect();
                     seen.sort_by(f64::total_cmp);
                     let rank = |share: f64| {
                         let at = (records - 1) as f64 * share;
