@@ -4,6 +4,7 @@
 //! * [`disk`]: the journal in segment files
 //! * [`inspect`]: looking into one without opening it
 
+mod account;
 mod bits;
 mod dictionary;
 pub mod disk;

@@ -6,11 +6,11 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::component::journal::OutputId;
+use crate::journal::account::state::{State, kind_index};
 use crate::journal::disk::medium::{Folder, Medium};
-use crate::journal::disk::operations::depth;
 use crate::journal::disk::record::{Found, read_block, scan};
 use crate::journal::disk::replay::replay;
-use crate::journal::disk::state::{State, kind_index};
+use crate::journal::disk::segments::Log;
 use crate::journal::inspect::{OutputSummary, Summary};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{ClockStamp, Timestamp};
@@ -66,9 +66,9 @@ pub(in crate::journal) struct Waiting(State);
 
 /// Reads what outputs wait for.
 pub(in crate::journal) fn waiting(directory: &Path) -> io::Result<Waiting> {
-    let (mut state, _) = replay(&Folder::at(directory))?;
-    state.release_all();
-    Ok(Waiting(state))
+    let (mut log, _) = replay(&Folder::at(directory))?;
+    log.release_all();
+    Ok(Waiting(log.state))
 }
 
 impl Waiting {
@@ -94,19 +94,20 @@ impl Waiting {
 
 /// See [`inspect::summary`](crate::journal::inspect::summary).
 pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Result<Summary> {
-    let (mut state, _) = replay(&Folder::at(directory))?;
-    state.release_all();
+    let (mut log, _) = replay(&Folder::at(directory))?;
+    log.release_all();
+    let Log { state, segments } = log;
     let outputs = state.slots().filter_map(|slot| {
         let output = OutputId(state.account(slot)?.name.clone());
         Some(OutputSummary {
-            depth: depth(&state, &output, BlockKind::Points, now),
+            depth: state.depth(&output, BlockKind::Points, now),
             balance: state.balance(slot, kind_index(BlockKind::Points)),
             output,
         })
     });
     let mut summary = Summary {
-        segments: state.segments.len() as u64,
-        bytes: state.segments.values().map(|segment| segment.length).sum(),
+        segments: segments.all.len() as u64,
+        bytes: segments.all.values().map(|segment| segment.length).sum(),
         outputs: outputs.collect(),
         ..Summary::default()
     };

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::memory::Memory;
 use super::*;
 use crate::component::journal::ItemSet;
+use crate::journal::account::state;
 use crate::journal::disk::record::{Found, read_block, scan};
 
 const OUTPUTS: [&str; 2] = ["a", "b"];
@@ -34,13 +35,18 @@ fn open(segments: &BTreeMap<u64, Vec<u8>>, clock: &Clock) -> (Store, Arc<Memory>
 
 /// What an output can read: numbers, and how many items of each wait.
 fn readable(store: &Store, output: &str, clock: &Clock) -> BTreeMap<u64, u64> {
-    let picked = store.pick(&id(output), &all(clock)).into_iter();
+    let picked = store.state.pick(&id(output), &all(clock)).into_iter();
     let read = picked.filter_map(|picked| {
+        let state::Place {
+            segment,
+            offset,
+            length,
+        } = picked.place;
         let bytes = store
             .medium
-            .read_at(picked.segment, picked.offset, picked.length)
+            .read_at(segment, u64::from(offset), length as usize)
             .ok()?;
-        let described = read_block(picked.segment, picked.offset, &bytes)?;
+        let described = read_block(segment, u64::from(offset), &bytes)?;
         assert_eq!(described.id, picked.id);
         Some((picked.id, u64::from(described.block.items - picked.settled.len())))
     });
@@ -87,8 +93,8 @@ fn sound() -> Sound {
     let mut random = fastrand::Rng::with_seed(23);
     // Until the second segment is as full as the first one.
     while store
-        .state
         .segments
+        .all
         .get(&2)
         .is_none_or(|segment| segment.length < 15 << 10)
     {
@@ -98,7 +104,7 @@ fn sound() -> Sound {
         let _ = store.append(block(&clock, random.u32(1..60), payload)).unwrap();
         clock.advance(Duration::from_secs(10));
         for output in OUTPUTS {
-            let waiting = store.pick(&id(output), &all(&clock));
+            let waiting = store.state.pick(&id(output), &all(&clock));
             let Some(picked) = waiting.get(random.usize(..waiting.len() * 3)) else {
                 continue;
             };

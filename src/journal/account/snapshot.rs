@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::journal::ItemSet;
-use crate::journal::disk::change::{Totals, put_runs, put_sets, take_runs, take_sets};
-use crate::journal::disk::state::{Account, MOST_OUTPUTS, State};
+use crate::journal::account::change::{Totals, put_runs, put_sets, take_runs, take_sets};
+use crate::journal::account::state::{Account, MOST_OUTPUTS, State};
 use crate::journal::wire::{Reader, put_i64, put_len, put_text, put_u64};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::model::time::{BootId, ClockStamp, Timestamp};
 const VERSION: u8 = 1;
 
 /// The payload for the state as it is.
-pub(super) fn write(state: &State) -> Vec<u8> {
+pub(in crate::journal) fn write(state: &State) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_u64(&mut out, state.next);
     state.appended.iter().for_each(|count| put_u64(&mut out, *count));
@@ -77,7 +77,7 @@ type Slot = (usize, Account, Vec<(u64, u64)>, Vec<(u64, ItemSet)>);
 
 /// Puts the state right by a payload. What it says replaces what was known, but for blocks, which it only tells who
 /// waits for. `None`: it is not one, and nothing was changed.
-pub(super) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
+pub(in crate::journal) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
     let mut reader = Reader::new(payload);
     if reader.byte()? != VERSION {
         return None;
