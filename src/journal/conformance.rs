@@ -17,9 +17,11 @@ use crate::model::time::Timestamp;
 use crate::support::time::Clock;
 
 mod clocks;
+mod receipts;
 mod room;
 
 pub(crate) use clocks::*;
+pub(crate) use receipts::*;
 pub(crate) use room::*;
 
 /// Somewhere to keep one journal.
@@ -42,7 +44,9 @@ macro_rules! conformance {
             blocks_from_1970_are_re_dated, blocks_of_one_wrong_clock_are_all_moved_alike,
             a_clock_that_ran_ahead_does_not_speak_against_the_right_one,
             amendments_are_remembered_when_their_blocks_are_gone, an_output_starts_at_now_and_kinds_do_not_mix,
-            a_block_larger_than_the_bound_is_refused, random_work_is_accounted_for_at_every_step);
+            a_block_larger_than_the_bound_is_refused, a_receipt_is_remembered_until_it_is_forgotten,
+            receipts_outlive_their_blocks, a_receipt_is_remembered_where_nobody_waits_for_its_block,
+            many_receipts_are_forgotten_at_once, random_work_is_accounted_for_at_every_step);
     };
 }
 pub(crate) use conformance;

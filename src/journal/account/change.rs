@@ -1,6 +1,7 @@
 //! The record that says what became of items: of settlements, eviction, expiry and damage alike.
 
-use crate::component::journal::ItemSet;
+use crate::component::journal::{ItemSet, ReceiptId};
+use crate::journal::account::receipts::{put_receipts, take_receipts};
 use crate::journal::wire::{Reader, put_bytes, put_len, put_u64};
 
 /// Totals of one output for one kind, as in a [`Balance`](crate::component::journal::Balance), by reason's number.
@@ -128,18 +129,35 @@ pub(in crate::journal) fn write_changes(changes: &[Change]) -> Vec<u8> {
     out
 }
 
-/// Reads such a payload; `None` if it is not one.
-pub(in crate::journal) fn read_changes(payload: &[u8]) -> Option<Vec<ReadChange>> {
+/// The payload of a record of changes that changes nothing but which receipts are remembered. Agents that know nothing
+/// of receipts do not read beyond the changes.
+pub(in crate::journal) fn write_forgotten(receipts: &[ReceiptId]) -> Vec<u8> {
+    let mut out = write_changes(&[]);
+    put_receipts(receipts, &mut out);
+    out
+}
+
+/// Reads such a payload, and which receipts are forgotten; `None` if it is not one.
+pub(in crate::journal) fn read_changes(payload: &[u8]) -> Option<(Vec<ReadChange>, Vec<ReceiptId>)> {
     let mut reader = Reader::new(payload);
+    let changes = take_changes(&mut reader)?;
+    let forgotten = match reader.rest() {
+        [] => Vec::new(),
+        _ => take_receipts(&mut reader)?,
+    };
+    Some((changes, forgotten))
+}
+
+fn take_changes(reader: &mut Reader<'_>) -> Option<Vec<ReadChange>> {
     (0..reader.len(64)?)
         .map(|_| {
             Some(ReadChange {
                 slot: reader.len(63)?,
                 cursor: reader.u64()?,
-                whole: take_runs(&mut reader)?,
-                partial: take_sets(&mut reader)?,
+                whole: take_runs(reader)?,
+                partial: take_sets(reader)?,
                 totals: (0..reader.len(4)?)
-                    .map(|_| Some((reader.len(3)?, reader.u64()?, Totals::read(&mut reader)?)))
+                    .map(|_| Some((reader.len(3)?, reader.u64()?, Totals::read(reader)?)))
                     .collect::<Option<_>>()?,
             })
         })

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::component::journal::ReceiptId;
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
@@ -19,6 +20,8 @@ pub(in crate::journal) struct Described {
     pub(in crate::journal) foreign: bool,
     /// Bytes of its compressed items, also where these were left behind.
     pub(in crate::journal) payload: usize,
+    /// What it was made of, to be remembered in the same write.
+    pub(in crate::journal) receipt: Option<ReceiptId>,
     pub(in crate::journal) block: Block,
 }
 
@@ -52,6 +55,11 @@ impl Described {
             put_i64(&mut out, start.wrapping_sub(block.oldest));
             put_u64(&mut out, u64::from(*amendment));
         }
+        // Agents that know nothing of receipts do not read on to here.
+        if let Some(receipt) = self.receipt {
+            out.push(1);
+            out.extend_from_slice(&receipt.0.to_le_bytes());
+        }
         out
     }
 
@@ -73,6 +81,10 @@ impl Described {
         for _ in 0..reader.len(most)? {
             windows.push((oldest.wrapping_add(reader.i64()?), reader.u32()?));
         }
+        let receipt = match reader.byte() {
+            Some(1) => Some(ReceiptId(u128::from_le_bytes(reader.array()?))),
+            _ => None,
+        };
         let stamp = ClockStamp {
             wall,
             boot,
@@ -93,6 +105,7 @@ impl Described {
             appended,
             foreign: version > DESCRIPTION_VERSION,
             payload: bytes,
+            receipt,
             block,
         })
     }

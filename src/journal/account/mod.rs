@@ -8,6 +8,7 @@
 //! * `picking`: which blocks a read asks for; depth
 //! * `outputs`: which outputs blocks are kept for
 //! * `healing`: accounts that close after damage
+//! * `receipts`: names of what blocks were made of
 //! * `times`: re-dating, ages, amendments
 
 pub(in crate::journal) mod change;
@@ -15,6 +16,7 @@ pub(in crate::journal) mod described;
 mod healing;
 pub(in crate::journal) mod outputs;
 pub(in crate::journal) mod picking;
+pub(in crate::journal) mod receipts;
 mod settling;
 pub(in crate::journal) mod snapshot;
 pub(in crate::journal) mod state;

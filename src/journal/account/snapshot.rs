@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::component::journal::ItemSet;
 use crate::journal::account::change::{Totals, put_runs, put_sets, take_runs, take_sets};
+use crate::journal::account::receipts::take_receipts;
 use crate::journal::account::state::{Account, MOST_OUTPUTS, State};
 use crate::journal::wire::{Reader, put_i64, put_len, put_text, put_u64};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
@@ -47,6 +48,9 @@ pub(in crate::journal) fn write(state: &State) -> Vec<u8> {
         );
     }
     state.times.write(&mut out);
+    // Agents that know nothing of receipts do not read on to here: the version stays, so that whoever goes back to one
+    // keeps the accounts.
+    state.receipts.write(&mut out);
     out
 }
 
@@ -93,7 +97,15 @@ pub(in crate::journal) fn apply(payload: &[u8], state: &mut State) -> Option<()>
     }
     let mut times = state.times.clone();
     times.read(&mut reader)?;
+    // One that was written by an agent without receipts says nothing about them.
+    let receipts = match reader.rest() {
+        [] => None,
+        _ => Some(take_receipts(&mut reader)?),
+    };
     state.times = times;
+    if let Some(receipts) = receipts {
+        state.receipts.replace(receipts);
+    }
     // Counts never fall: a copy that is older than what was read before it adds nothing.
     state.next = state.next.max(next);
     state.appended = std::array::from_fn(|kind| state.appended[kind].max(appended[kind]));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::component::journal::{Balance, DropReason, ItemSet};
 use crate::journal::account::change::{Change, ReadChange, Totals};
 use crate::journal::account::described::Described;
+use crate::journal::account::receipts::Receipts;
 use crate::journal::account::times::Times;
 use crate::model::block::BlockKind;
 use crate::model::time::{ClockStamp, Timestamp};
@@ -112,6 +113,7 @@ pub(in crate::journal) struct State {
     pub(in crate::journal) held: BTreeMap<u64, Held>,
     /// What is settled of blocks that wait all the same, by slot and block.
     pub(in crate::journal) partial: BTreeMap<(usize, u64), ItemSet>,
+    pub(in crate::journal) receipts: Receipts,
     /// Held blocks of a newer format.
     pub(in crate::journal) foreign: u64,
 }
@@ -175,6 +177,9 @@ impl State {
         self.next = self.next.max(described.id + 1);
         self.appended[kind] = described.appended;
         let boot = self.times.see(block, described.id);
+        if let Some(receipt) = described.receipt {
+            self.receipts.remember(receipt);
+        }
         let Some(place) = place else {
             return;
         };

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::component::journal::OutputId;
+use crate::journal::account::receipts::MOST_RECEIPTS;
 use crate::journal::account::state::{State, kind_index};
 use crate::journal::disk::medium::{Folder, Medium};
 use crate::journal::disk::record::{Found, read_block, scan};
@@ -66,7 +67,7 @@ pub(in crate::journal) struct Waiting(State);
 
 /// Reads what outputs wait for.
 pub(in crate::journal) fn waiting(directory: &Path) -> io::Result<Waiting> {
-    let (mut log, _) = replay(&Folder::at(directory))?;
+    let (mut log, _) = replay(&Folder::at(directory), MOST_RECEIPTS)?;
     log.release_all();
     Ok(Waiting(log.state))
 }
@@ -94,7 +95,7 @@ impl Waiting {
 
 /// See [`inspect::summary`](crate::journal::inspect::summary).
 pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Result<Summary> {
-    let (mut log, _) = replay(&Folder::at(directory))?;
+    let (mut log, _) = replay(&Folder::at(directory), MOST_RECEIPTS)?;
     log.release_all();
     let Log { state, segments } = log;
     let outputs = state.slots().filter_map(|slot| {

@@ -145,7 +145,8 @@ fn open_store(
         action,
         source,
     };
-    let (mut log, findings) = replay::replay(&*medium).map_err(|error| fails("be listed", error))?;
+    let (mut log, findings) =
+        replay::replay(&*medium, layout.most_receipts()).map_err(|error| fails("be listed", error))?;
     let (changed, resumed) = replay::heal(&medium, outputs, &mut log, &findings);
     let mut store = Store::new(Arc::clone(&medium), layout, clock, other_bytes, log);
     store.damaged = findings.damaged + findings.torn;
@@ -169,22 +170,32 @@ fn open_store(
 #[async_trait]
 impl Journal for DiskJournal {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
-        self.blocking(move |shared| shared.append(block)).await
+        self.blocking(move |shared| shared.append(block, None)).await
     }
 
     async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
-        let _ = receipt;
-        self.append(block).await
+        if receipt.fence.is_some() {
+            return Err(JournalError::Medium {
+                place: self.shared.medium.place(),
+                action: "take a fence",
+                source: io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "only a journal in the same Redis can check it",
+                ),
+            });
+        }
+        let id = receipt.id;
+        self.blocking(move |shared| shared.append(block, Some(id))).await
     }
 
     async fn remembers(&self, receipt: ReceiptId) -> bool {
-        let _ = receipt;
-        false
+        self.shared.store().state.receipts.knows(receipt)
     }
 
     async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
-        let _ = receipts;
-        Ok(())
+        let receipts = receipts.to_vec();
+        self.blocking(move |shared| shared.store().forget(&receipts))
+            .await
     }
 
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::component::journal::{
-    Appended, Depth, DropReason, EntryId, JournalError, JournalStatus, OutputId, Settlement,
+    Appended, Depth, DropReason, EntryId, JournalError, JournalStatus, OutputId, ReceiptId, Settlement,
 };
+use crate::journal::account::change::write_forgotten;
 use crate::journal::account::described::Described;
 use crate::journal::account::picking::Picked;
 use crate::journal::account::state::kind_index;
-use crate::journal::disk::record::{BLOCK, FRAME, block_payload};
+use crate::journal::disk::record::{BLOCK, CHANGE, FRAME, block_payload};
 use crate::journal::disk::store::Store;
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::ClockStamp;
@@ -18,9 +19,15 @@ use crate::model::time::ClockStamp;
 const MOST_DESCRIPTION: u64 = 160;
 /// The same for each of its windows.
 const MOST_WINDOW: u64 = 15;
+/// Receipts in one record: 4 KiB.
+const FORGOTTEN_AT_ONCE: usize = 256;
 
 impl Store {
-    pub(super) fn append(&mut self, block: Block) -> Result<Appended, JournalError> {
+    pub(super) fn append(
+        &mut self,
+        block: Block,
+        receipt: Option<ReceiptId>,
+    ) -> Result<Appended, JournalError> {
         self.retire();
         let need = block.payload.len() as u64 + MOST_DESCRIPTION + MOST_WINDOW * block.windows.len() as u64;
         let bound = self.layout.bound;
@@ -36,6 +43,7 @@ impl Store {
             appended: self.state.appended[kind] + u64::from(block.items),
             foreign: false,
             payload: block.payload.len(),
+            receipt,
             block,
         };
         let payload = |segment, offset| block_payload(segment, offset, &described);
@@ -94,6 +102,24 @@ impl Store {
         let lost = self.give_up(&old, DropReason::TooOld)?;
         let _ = self.tidy();
         Ok(lost)
+    }
+
+    /// Forgets receipts, some at a time: a record is small beside a segment.
+    pub(super) fn forget(&mut self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
+        let known: Vec<ReceiptId> = receipts
+            .iter()
+            .copied()
+            .filter(|receipt| self.state.receipts.knows(*receipt))
+            .collect();
+        for some in known.chunks(FORGOTTEN_AT_ONCE) {
+            let payload = write_forgotten(some);
+            self.put(CHANGE, |_, _| payload.clone(), true)?;
+            for receipt in some {
+                self.state.receipts.forget(*receipt);
+            }
+            let _ = self.tidy();
+        }
+        Ok(())
     }
 
     pub(super) fn date_boot(&mut self, right: ClockStamp) -> Result<(), JournalError> {

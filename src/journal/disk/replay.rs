@@ -34,9 +34,11 @@ impl Findings {
     }
 }
 
-/// Reads all segments, in order.
-pub(super) fn replay(medium: &dyn Medium) -> std::io::Result<(Log, Findings)> {
+/// Reads all segments, in order. As many receipts are remembered as when they were written: what was forgotten for lack
+/// of room does not come back.
+pub(super) fn replay(medium: &dyn Medium, most_receipts: usize) -> std::io::Result<(Log, Findings)> {
     let (mut log, mut findings) = (Log::default(), Findings::default());
+    log.state.receipts.bound(most_receipts);
     for segment in medium.segments()? {
         match medium.read(segment) {
             Ok(bytes) => read_segment(segment, &bytes, &mut log, &mut findings),
@@ -91,7 +93,12 @@ fn read_segment(segment: u64, bytes: &[u8], log: &mut Log, findings: &mut Findin
                 kind: CHANGE,
                 payload,
             } => match read_changes(&bytes[payload]) {
-                Some(changes) => changes.into_iter().for_each(|change| log.state.replay(change)),
+                Some((changes, forgotten)) => {
+                    changes.into_iter().for_each(|change| log.state.replay(change));
+                    for receipt in forgotten {
+                        log.state.receipts.forget(receipt);
+                    }
+                }
                 None => log.segments.keep(segment),
             },
             Found::Record { .. } => log.segments.keep(segment),

@@ -5,7 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tracing::error;
 
-use crate::component::journal::{Appended, DropReason, Entry, EntryId, JournalError, OutputId, ReadRequest};
+use crate::component::journal::{
+    Appended, DropReason, Entry, EntryId, JournalError, OutputId, ReadRequest, ReceiptId,
+};
 use crate::journal::account::picking::Picked;
 use crate::journal::account::state::Place;
 use crate::journal::disk::Sync;
@@ -98,10 +100,10 @@ impl Shared {
         result
     }
 
-    pub(super) fn append(&self, block: Block) -> Result<Appended, JournalError> {
+    pub(super) fn append(&self, block: Block, receipt: Option<ReceiptId>) -> Result<Appended, JournalError> {
         let (appended, target) = {
             let mut store = self.store();
-            let appended = store.append(block)?;
+            let appended = store.append(block, receipt)?;
             let due = match self.sync {
                 Sync::Batch => true,
                 Sync::Every(period) => store.clock.uptime().saturating_sub(store.last_sync) >= period,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::component::journal::{JournalError, OutputId};
+use crate::component::journal::{JournalError, OutputId, ReceiptId};
 use crate::journal::account::outputs::TooManyOutputs;
 use crate::journal::account::snapshot;
 use crate::journal::account::state::{Place, Released, State};
@@ -39,6 +39,12 @@ impl Layout {
             slack: (bound / 64).clamp(4 << 10, 1 << 20),
             reserve: (bound / 64).clamp(1 << 10, 64 << 10),
         }
+    }
+
+    /// How many receipts are remembered at most: each segment begins with all of them, twice.
+    pub(crate) fn most_receipts(&self) -> usize {
+        let bytes = self.segment / 8;
+        usize::try_from(bytes).unwrap_or(usize::MAX) / (2 * size_of::<ReceiptId>())
     }
 }
 

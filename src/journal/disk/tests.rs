@@ -11,6 +11,7 @@ mod damage;
 
 mod full;
 mod memory;
+mod receipts;
 
 struct Scratch(tempfile::TempDir);
 
