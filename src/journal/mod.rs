@@ -1,7 +1,9 @@
 //! The store-and-forward log on disk: blocks, segment files, cursors, healing.
 //!
 //! * [`points`]: points as the payload of a block
+//! * [`logs`]: log records as one
 //! * [`disk`]: the journal in segment files
+//! * [`kinds`]: logs apart from everything else
 //! * [`inspect`]: looking into one without opening it
 
 mod account;
@@ -10,6 +12,9 @@ mod dictionary;
 pub mod disk;
 mod fits;
 pub mod inspect;
+pub mod kinds;
+pub mod logs;
+mod packing;
 pub mod points;
 mod values;
 mod wire;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::component::journal::ReceiptId;
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
+use crate::journal::{logs, points};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
 
@@ -113,10 +114,12 @@ impl Described {
 
 /// Whether the items of a block are of a newer format than the ones that are known here.
 pub(in crate::journal) fn is_newer(kind: BlockKind, items: &[u8]) -> bool {
-    kind == BlockKind::Points
-        && items
-            .first()
-            .is_some_and(|version| *version > crate::journal::points::VERSION)
+    let known = match kind {
+        BlockKind::Points => points::VERSION,
+        BlockKind::Logs => logs::VERSION,
+        BlockKind::Checks | BlockKind::Events => return false,
+    };
+    items.first().is_some_and(|version| *version > known)
 }
 
 fn kind_number(kind: BlockKind) -> u8 {
