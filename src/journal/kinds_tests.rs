@@ -1,7 +1,9 @@
 use super::*;
-use crate::component::journal::DropReason;
+use crate::component::journal::{DropReason, ItemSet};
 use crate::journal::conformance::{self, BOUND, NOW, Place, all, balance, block, delivered, id};
 use crate::journal::disk::{DiskJournal, DiskSettings, Sync};
+use crate::journal::inspect;
+use crate::model::log::LogRecord;
 use crate::support::time::Clock;
 
 struct Folders(tempfile::TempDir);
@@ -27,8 +29,8 @@ impl Folders {
         let mut kinds = of(points, BlockKind::Points);
         kinds.extend(of(logs, BlockKind::Logs));
         ByKind::new(
-            self.disk("points", points, clock),
-            self.disk("logs", logs, clock),
+            self.disk("", points, clock),
+            self.disk(LOGS_FOLDER, logs, clock),
             kinds.into_iter().collect(),
         )
     }
@@ -157,4 +159,63 @@ async fn logs_expire_by_themselves_and_their_times_speak_too() {
 fn logs_get_half_of_the_bound_at_most() {
     assert_eq!(shares(5), (3, 2));
     assert_eq!(shares(u64::MAX), (1 << 63, u64::MAX / 2));
+}
+
+#[tokio::test]
+async fn logs_are_looked_into_beside_points() {
+    let (folders, clock) = (Folders::new(), Clock::manual(Timestamp::from_seconds(NOW)));
+    let journal = folders.open(&["a"], &["l"], &clock);
+    let _ = journal
+        .append(block(&clock, 1, crate::journal::points::encode(&[])))
+        .await
+        .unwrap();
+    let records = ["{\"message\":\"one\"}", "{\"message\":\"two\"}"].map(|json| LogRecord {
+        time: NOW,
+        json: json.into(),
+    });
+    let payload = crate::journal::logs::encode(&records).to_vec();
+    for _ in 0..2 {
+        let _ = journal.append(logs(&clock, 2, payload.clone())).await.unwrap();
+    }
+    let read = journal.read(&id("l"), &all_logs(&clock)).await.unwrap();
+    let mut settled = ItemSet::default();
+    settled.insert(0);
+    let first = Settlement {
+        settled: Some(settled),
+        delivered: 1,
+        ..delivered(&read[0])
+    };
+    journal
+        .settle(&id("l"), &[first, delivered(&read[1])])
+        .await
+        .unwrap();
+
+    let summary = inspect::summary(folders.0.path(), clock.stamp(true)).unwrap();
+    assert_eq!(
+        (summary.segments, summary.points.items, summary.logs.items),
+        (2, 1, 4)
+    );
+    let outputs: Vec<_> = summary
+        .outputs
+        .iter()
+        .map(|one| (&*one.output.0, one.kind, one.depth.items))
+        .collect();
+    assert_eq!(outputs, [("a", BlockKind::Points, 1), ("l", BlockKind::Logs, 1)]);
+    let verified = inspect::verify(folders.0.path(), |_, _| {}).unwrap();
+    assert_eq!((verified.logs, verified.undecodable), (4, 0));
+    let mut texts = Vec::new();
+    let left_out = inspect::export(
+        folders.0.path(),
+        |_, _| {},
+        |exported| {
+            if let inspect::Exported::Log(record) = exported {
+                texts.push(record.json.to_string());
+            }
+            true
+        },
+    );
+    assert_eq!(
+        (left_out.unwrap(), texts),
+        (0, vec!["{\"message\":\"two\"}".to_string()])
+    );
 }
