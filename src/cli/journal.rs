@@ -11,7 +11,9 @@ use crate::cli::{End, print};
 use crate::component::journal::JournalError;
 use crate::component::output::Speaker;
 use crate::config::load::Loaded;
-use crate::journal::inspect::{self, OutputSummary, Summary};
+use crate::journal::inspect::{self, Exported, KindSummary, OutputSummary, Summary};
+use crate::model::block::BlockKind;
+use crate::model::log::LogRecord;
 use crate::model::time::Timestamp;
 use crate::outputs::console::Format;
 use crate::support::quantity::Span;
@@ -46,9 +48,13 @@ fn verify(directory: &Path) -> io::Result<End> {
         Ok(verified) => verified,
         Err(error) => return failed(&error),
     };
+    let mut items = verified.points.to_string();
+    if verified.logs > 0 {
+        let _ = write!(items, " and {} log records", verified.logs);
+    }
     print::text(&format!(
         "records    {} good, {} damaged places\nends       {} torn (one is normal while an agent writes, or after it was killed)\npoints     {} readable, {} blocks cannot be decoded\n",
-        verified.records, verified.damaged, verified.torn, verified.points, verified.undecodable
+        verified.records, verified.damaged, verified.torn, items, verified.undecodable
     ))?;
     Ok(match verified.damaged + verified.undecodable {
         0 => End::Done,
@@ -56,7 +62,7 @@ fn verify(directory: &Path) -> io::Result<End> {
     })
 }
 
-/// Host and global tags are left out: they are added when a point is sent.
+/// Host and global tags are left out: they are added when an item is sent.
 fn export(directory: &Path) -> io::Result<End> {
     let mut progress = Progress::new("Exporting");
     let nobody = Speaker::default();
@@ -68,7 +74,10 @@ fn export(directory: &Path) -> io::Result<End> {
         |done, of| progress.at(done, of),
         |exported| {
             line.clear();
-            Format::Json.point(exported.point, &nobody, &mut line);
+            match exported {
+                Exported::Point(point) => Format::Json.point(point, &nobody, &mut line),
+                Exported::Log(record) => log(record, &mut line),
+            }
             written = out.write_all(&line);
             written.is_ok()
         },
@@ -85,6 +94,13 @@ fn export(directory: &Path) -> io::Result<End> {
     }
 }
 
+/// A log record in one line. Within a JSON text, line ends stand between tokens only, where a blank does as well.
+fn log(record: &LogRecord, out: &mut Vec<u8>) {
+    let json = record.json.replace(['\n', '\r'], " ");
+    // A Vec takes every write.
+    let _ = writeln!(out, "{{\"time\":{},\"log\":{json}}}", record.time);
+}
+
 fn failed(error: &JournalError) -> io::Result<End> {
     print::complaint(&error.to_string());
     Ok(End::Failed)
@@ -98,15 +114,9 @@ fn shown(summary: &Summary, directory: &Path, now: Timestamp) -> String {
         summary.segments,
         summary.bytes
     );
-    let _ = write!(text, "points     {} in {} blocks", summary.points, summary.blocks);
-    if let Some(bytes) = summary.bytes_a_point() {
-        let _ = write!(text, ", {bytes:.2} bytes a point");
-    }
-    text.push('\n');
-    for (word, time) in [("oldest", summary.oldest), ("newest", summary.newest)] {
-        if let Some(time) = time {
-            let _ = writeln!(text, "{word:<10} {} ({} ago)", moment(time), age(time, now));
-        }
+    held(&summary.points, ["points", "point"], now, &mut text);
+    if summary.logs.blocks > 0 {
+        held(&summary.logs, ["logs", "record"], now, &mut text);
     }
     for one in &summary.outputs {
         let _ = writeln!(text, "output     {}", output(one, now));
@@ -114,12 +124,30 @@ fn shown(summary: &Summary, directory: &Path, now: Timestamp) -> String {
     text
 }
 
+fn held(summary: &KindSummary, [word, item]: [&str; 2], now: Timestamp, text: &mut String) {
+    let _ = write!(text, "{word:<10} {} in {} blocks", summary.items, summary.blocks);
+    if let Some(bytes) = summary.bytes_an_item() {
+        let _ = write!(text, ", {bytes:.2} bytes a {item}");
+    }
+    text.push('\n');
+    for (word, time) in [("oldest", summary.oldest), ("newest", summary.newest)] {
+        if let Some(time) = time {
+            let _ = writeln!(text, "{word:<10} {} ({} ago)", moment(time), age(time, now));
+        }
+    }
+}
+
 fn output(summary: &OutputSummary, now: Timestamp) -> String {
     let OutputSummary {
         output,
+        kind,
         depth,
         balance,
     } = summary;
+    let kind = match kind {
+        BlockKind::Points => String::new(),
+        other => format!(" ({})", other.name()),
+    };
     let waits = match depth.oldest {
         Some(oldest) => format!(
             "{} wait in {} blocks, {} bytes, oldest {} old",
@@ -131,7 +159,7 @@ fn output(summary: &OutputSummary, now: Timestamp) -> String {
         None => "nothing waits".to_string(),
     };
     let mut text = format!(
-        "{output}: {waits}; wrapped {}, delivered {}",
+        "{output}{kind}: {waits}; wrapped {}, delivered {}",
         balance.wrapped, balance.delivered
     );
     for (reason, items) in &balance.dropped {
@@ -161,13 +189,17 @@ mod tests {
         let summary = Summary {
             segments: 2,
             bytes: 8192,
-            blocks: 3,
-            points: 1000,
-            payload_bytes: 3500,
-            oldest: Some(Timestamp::from_seconds(1_800_000_000)),
-            newest: Some(Timestamp::from_seconds(1_800_000_060)),
+            points: KindSummary {
+                blocks: 3,
+                items: 1000,
+                payload_bytes: 3500,
+                oldest: Some(Timestamp::from_seconds(1_800_000_000)),
+                newest: Some(Timestamp::from_seconds(1_800_000_060)),
+            },
+            logs: KindSummary::default(),
             outputs: vec![OutputSummary {
                 output: OutputId::new("datadog"),
+                kind: BlockKind::Points,
                 depth: Depth {
                     blocks: 2,
                     items: 600,
@@ -189,6 +221,51 @@ mod tests {
              newest     2027-01-15T08:01:00Z (1m ago)\n\
              output     datadog: 600 wait in 2 blocks, 2100 bytes, oldest 1m 30s old; wrapped 1000, delivered 390, \
              dropped as too_old 10\n"
+        );
+    }
+
+    #[test]
+    fn logs_are_shown_by_name() {
+        let summary = Summary {
+            logs: KindSummary {
+                blocks: 1,
+                items: 4,
+                payload_bytes: 100,
+                oldest: None,
+                newest: None,
+            },
+            outputs: vec![OutputSummary {
+                output: OutputId::new("intake"),
+                kind: BlockKind::Logs,
+                depth: Depth::default(),
+                balance: Balance {
+                    wrapped: 4,
+                    delivered: 4,
+                    dropped: BTreeMap::new(),
+                },
+            }],
+            ..Summary::default()
+        };
+        assert_eq!(
+            shown(&summary, Path::new("/j"), Timestamp::from_seconds(0)),
+            "folder     /j: 0 segments, 0 bytes\n\
+             points     0 in 0 blocks\n\
+             logs       4 in 1 blocks, 25.00 bytes a record\n\
+             output     intake (logs): nothing waits; wrapped 4, delivered 4\n"
+        );
+    }
+
+    #[test]
+    fn a_log_record_is_one_line_however_it_was_written() {
+        let record = LogRecord {
+            time: 1_800_000_000,
+            json: "{\r\n \"message\": \"a\\nb\"\n}".into(),
+        };
+        let mut line = Vec::new();
+        log(&record, &mut line);
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "{\"time\":1800000000,\"log\":{   \"message\": \"a\\nb\" }}\n"
         );
     }
 }

@@ -17,9 +17,11 @@ use crate::model::time::Timestamp;
 use crate::support::time::Clock;
 
 mod clocks;
+mod receipts;
 mod room;
 
 pub(crate) use clocks::*;
+pub(crate) use receipts::*;
 pub(crate) use room::*;
 
 /// Somewhere to keep one journal.
@@ -31,18 +33,25 @@ pub(crate) trait Place: Send + Sync {
 
 /// Makes a test of each case, with a place that `$place` makes anew.
 macro_rules! conformance {
-    ($place:expr; $($case:ident),* $(,)?) => {
-        $(#[tokio::test] async fn $case() { $crate::journal::conformance::$case(&$place).await; })*
-    };
-    ($place:expr) => {
+    // For a journal where an output takes one kind only.
+    (one kind: $place:expr) => {
         $crate::journal::conformance::conformance!($place;
             blocks_come_back_as_they_were_appended, lanes_part_fresh_blocks_from_old_ones, budgets_are_kept_by_whole_blocks,
             items_are_settled_one_by_one_and_totals_with_them, the_oldest_blocks_make_room_and_are_counted,
             blocks_of_this_boot_age_by_the_time_since_boot, blocks_of_other_boots_age_by_the_wall_clock,
             blocks_from_1970_are_re_dated, blocks_of_one_wrong_clock_are_all_moved_alike,
             a_clock_that_ran_ahead_does_not_speak_against_the_right_one,
-            amendments_are_remembered_when_their_blocks_are_gone, an_output_starts_at_now_and_kinds_do_not_mix,
-            a_block_larger_than_the_bound_is_refused, random_work_is_accounted_for_at_every_step);
+            amendments_are_remembered_when_their_blocks_are_gone,
+            a_block_larger_than_the_bound_is_refused, a_receipt_is_remembered_until_it_is_forgotten,
+            receipts_outlive_their_blocks, a_receipt_is_remembered_where_nobody_waits_for_its_block,
+            many_receipts_are_forgotten_at_once, random_work_is_accounted_for_at_every_step);
+    };
+    ($place:expr; $($case:ident),* $(,)?) => {
+        $(#[tokio::test] async fn $case() { $crate::journal::conformance::$case(&$place).await; })*
+    };
+    ($place:expr) => {
+        $crate::journal::conformance::conformance!($place; an_output_starts_at_now_and_kinds_do_not_mix);
+        $crate::journal::conformance::conformance!(one kind: $place);
     };
 }
 pub(crate) use conformance;

@@ -1,16 +1,20 @@
 //! The store-and-forward log on disk: blocks, segment files, cursors, healing.
 //!
 //! * [`points`]: points as the payload of a block
+//! * [`logs`]: log records as one
 //! * [`disk`]: the journal in segment files
-//! * [`logs`]: log records as the payload of a block
+//! * [`kinds`]: logs apart from everything else
 //! * [`inspect`]: looking into one without opening it
 
+mod account;
 mod bits;
 mod dictionary;
 pub mod disk;
 mod fits;
 pub mod inspect;
+pub mod kinds;
 pub mod logs;
+mod packing;
 pub mod points;
 mod values;
 mod wire;

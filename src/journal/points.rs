@@ -18,7 +18,6 @@
 //! label text, time, and last by the order in which they were given. That of [`decode`] is the one that item indexes
 //! in settlements refer to.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,6 +28,7 @@ use crate::journal::bits::{BitReader, BitWriter, put_list, take_list};
 use crate::journal::dictionary::{
     Ranks, name_key, put_names, put_sets, put_texts, take_names, take_sets, take_suffixes,
 };
+use crate::journal::packing::{pack, unpack};
 use crate::journal::values::{put_column, take_column};
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
 use crate::model::point::{Point, PointKind};
@@ -41,10 +41,6 @@ pub const MOST_POINTS: usize = 1 << 22;
 
 /// Most bytes of a head, decompressed.
 const MOST_HEAD: usize = 256 << 20;
-/// A good ratio for its time, on heads of some kilobytes.
-const LEVEL: i32 = 3;
-/// 2^24 bytes, beyond any window of [`LEVEL`]; bounds what a decompressor allocates.
-const WINDOW_LOG_MAX: u32 = 24;
 
 /// Everything that a series and its place in a block are made of, in order of significance.
 fn series_key(name: u32, suffix: u32, kind: PointKind, interval: u32, labels: u32) -> u128 {
@@ -111,9 +107,7 @@ pub fn encode(points: &[Point]) -> Bytes {
     put_ascending(&times, &mut head, &mut bits);
     put_columns(points, &places, &times, &mut head, &mut bits);
     let bits = bits.finish();
-    // Compressing into memory fails for lack of memory only, and then there is none for the error either.
-    #[allow(clippy::expect_used)]
-    let packed = zstd::bulk::compress(&head, LEVEL).expect("compressing into memory cannot fail");
+    let packed = pack(&head);
     let mut payload = Vec::with_capacity(packed.len() + bits.len() + 8);
     payload.push(VERSION);
     put_len(&mut payload, head.len());
@@ -273,14 +267,6 @@ pub fn decode(payload: &[u8]) -> Result<Vec<Point>, JournalError> {
     let head = unpack(packed, unpacked).ok_or_else(|| undecodable("its head does not decompress"))?;
     take_points(&mut Reader::new(&head), &mut BitReader::new(outer.rest()))
         .ok_or_else(|| undecodable("its columns do not fit together"))
-}
-
-fn unpack(packed: &[u8], length: usize) -> Option<Vec<u8>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).ok()?;
-    decoder.window_log_max(WINDOW_LOG_MAX).ok()?;
-    let mut head = Vec::with_capacity(length.min(1 << 16));
-    decoder.take(length as u64 + 1).read_to_end(&mut head).ok()?;
-    (head.len() == length).then_some(head)
 }
 
 fn take_points(head: &mut Reader<'_>, bits: &mut BitReader<'_>) -> Option<Vec<Point>> {

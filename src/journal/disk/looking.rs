@@ -5,15 +5,16 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::component::journal::OutputId;
+use crate::component::journal::{Balance, OutputId};
+use crate::journal::account::receipts::MOST_RECEIPTS;
+use crate::journal::account::state::{State, kind_index};
 use crate::journal::disk::medium::{Folder, Medium};
-use crate::journal::disk::operations::depth;
 use crate::journal::disk::record::{Found, read_block, scan};
 use crate::journal::disk::replay::replay;
-use crate::journal::disk::state::{State, kind_index};
+use crate::journal::disk::segments::Log;
 use crate::journal::inspect::{OutputSummary, Summary};
 use crate::model::block::{Block, BlockKind};
-use crate::model::time::{ClockStamp, Timestamp};
+use crate::model::time::ClockStamp;
 
 /// Walks over all good blocks, with their numbers, in order of age until `each` answers `false`. Counts good records, damaged places and
 /// torn ends.
@@ -66,9 +67,9 @@ pub(in crate::journal) struct Waiting(State);
 
 /// Reads what outputs wait for.
 pub(in crate::journal) fn waiting(directory: &Path) -> io::Result<Waiting> {
-    let (mut state, _) = replay(&Folder::at(directory))?;
-    state.release_all();
-    Ok(Waiting(state))
+    let (mut log, _) = replay(&Folder::at(directory), MOST_RECEIPTS)?;
+    log.release_all();
+    Ok(Waiting(log.state))
 }
 
 impl Waiting {
@@ -92,38 +93,46 @@ impl Waiting {
     }
 }
 
-/// See [`inspect::summary`](crate::journal::inspect::summary).
-pub(in crate::journal) fn summary(directory: &Path, now: &ClockStamp) -> io::Result<Summary> {
-    let (mut state, _) = replay(&Folder::at(directory))?;
-    state.release_all();
-    let outputs = state.slots().filter_map(|slot| {
-        let output = OutputId(state.account(slot)?.name.clone());
-        Some(OutputSummary {
-            depth: depth(&state, &output, BlockKind::Points, now),
-            balance: state.balance(slot, kind_index(BlockKind::Points)),
-            output,
-        })
-    });
-    let mut summary = Summary {
-        segments: state.segments.len() as u64,
-        bytes: state.segments.values().map(|segment| segment.length).sum(),
-        outputs: outputs.collect(),
-        ..Summary::default()
-    };
+/// Adds what is in one folder, see [`inspect::summary`](crate::journal::inspect::summary).
+pub(in crate::journal) fn summary(
+    directory: &Path,
+    now: &ClockStamp,
+    summary: &mut Summary,
+) -> io::Result<()> {
+    let (mut log, _) = replay(&Folder::at(directory), MOST_RECEIPTS)?;
+    log.release_all();
+    let Log { state, segments } = log;
+    for slot in state.slots() {
+        let Some(account) = state.account(slot) else {
+            continue;
+        };
+        let output = OutputId(account.name.clone());
+        let of_kind = |kind| OutputSummary {
+            depth: state.depth(&output, kind, now),
+            balance: state.balance(slot, kind_index(kind)),
+            kind,
+            output: output.clone(),
+        };
+        let given =
+            |of_kind: &OutputSummary| of_kind.balance != Balance::default() || of_kind.depth.blocks > 0;
+        let before = summary.outputs.len();
+        summary
+            .outputs
+            .extend(BlockKind::ALL.map(of_kind).into_iter().filter(given));
+        if summary.outputs.len() == before {
+            summary.outputs.push(of_kind(BlockKind::Points));
+        }
+    }
+    summary.segments += segments.all.len() as u64;
+    summary.bytes += segments.all.values().map(|segment| segment.length).sum::<u64>();
     let each = |_: u64, block: Block| {
-        if block.kind == BlockKind::Points {
-            summary.blocks += 1;
-            summary.points += u64::from(block.items);
-            summary.payload_bytes += block.payload.len() as u64;
-            let (oldest, newest) = (
-                Timestamp::from_seconds(block.oldest),
-                Timestamp::from_seconds(block.newest),
-            );
-            summary.oldest = Some(summary.oldest.map_or(oldest, |known| known.min(oldest)));
-            summary.newest = summary.newest.max(Some(newest));
+        match block.kind {
+            BlockKind::Points => summary.points.add(&block),
+            BlockKind::Logs => summary.logs.add(&block),
+            BlockKind::Checks | BlockKind::Events => {}
         }
         true
     };
     blocks(directory, |_, _| {}, each)?;
-    Ok(summary)
+    Ok(())
 }

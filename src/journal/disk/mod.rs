@@ -7,32 +7,27 @@
 //! * `medium`: where segments lie
 //! * `lock`: one process only
 //! * `record`: framing, checksums, finding records behind damage
-//! * `change`, `snapshot`: what records other than blocks say
-//! * `times`: re-dating, ages, amendments
-//! * `state`: what the records come to
+//! * `segments`: what they hold
 //! * `replay`: reading back, healing
-//! * `store`, `room`, `outputs`, `operations`: writing, within the bound
+//! * `store`, `room`, `operations`: writing, within the bound
 //! * `shared`: the store between threads
 //! * `looking`: reading beside the one who writes
 
-mod change;
 mod lock;
 pub(super) mod looking;
 mod medium;
 mod operations;
-mod outputs;
 mod record;
 mod replay;
 mod room;
+mod segments;
 mod shared;
-mod snapshot;
-mod state;
 mod store;
 #[cfg(test)]
 mod tests;
-mod times;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,10 +39,10 @@ use crate::component::journal::{
     Appended, Balance, Depth, Entry, Journal, JournalError, JournalStatus, OutputId, ReadRequest, Receipt,
     ReceiptId, Settlement,
 };
+use crate::journal::account::state::kind_index;
 use crate::journal::disk::lock::Lock;
 use crate::journal::disk::medium::{Folder, Medium};
 use crate::journal::disk::shared::Shared;
-use crate::journal::disk::state::kind_index;
 use crate::journal::disk::store::{Layout, Store};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{ClockStamp, Timestamp};
@@ -150,17 +145,18 @@ fn open_store(
         action,
         source,
     };
-    let (mut state, findings) = replay::replay(&*medium).map_err(|error| fails("be listed", error))?;
-    let (changed, resumed) = replay::heal(&medium, outputs, &mut state, &findings);
-    let mut store = Store::new(Arc::clone(&medium), layout, clock, other_bytes, state);
+    let (mut log, findings) =
+        replay::replay(&*medium, layout.most_receipts()).map_err(|error| fails("be listed", error))?;
+    let (changed, resumed) = replay::heal(&medium, outputs, &mut log, &findings);
+    let mut store = Store::new(Arc::clone(&medium), layout, clock, other_bytes, log);
     store.damaged = findings.damaged + findings.torn;
     store.unsaved = changed;
     store
         .configure(outputs)
-        .map_err(|error| fails("be opened", error))?;
+        .map_err(|error| fails("be opened", io::Error::new(io::ErrorKind::InvalidInput, error)))?;
     match resumed {
         Some(segment) => store.resume(segment),
-        None => store.unsaved |= !store.state.segments.is_empty(),
+        None => store.unsaved |= !store.segments.all.is_empty(),
     }
     if store.unsaved
         && let Err(error) = store.make_room(0).and_then(|_| store.save())
@@ -174,22 +170,32 @@ fn open_store(
 #[async_trait]
 impl Journal for DiskJournal {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
-        self.blocking(move |shared| shared.append(block)).await
+        self.blocking(move |shared| shared.append(block, None)).await
     }
 
     async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
-        let _ = receipt;
-        self.append(block).await
+        if receipt.fence.is_some() {
+            return Err(JournalError::Medium {
+                place: self.shared.medium.place(),
+                action: "take a fence",
+                source: io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "only a journal in the same Redis can check it",
+                ),
+            });
+        }
+        let id = receipt.id;
+        self.blocking(move |shared| shared.append(block, Some(id))).await
     }
 
     async fn remembers(&self, receipt: ReceiptId) -> bool {
-        let _ = receipt;
-        false
+        self.shared.store().state.receipts.knows(receipt)
     }
 
     async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
-        let _ = receipts;
-        Ok(())
+        let receipts = receipts.to_vec();
+        self.blocking(move |shared| shared.store().forget(&receipts))
+            .await
     }
 
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {

@@ -4,34 +4,30 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::component::journal::{
-    Appended, Depth, DropReason, EntryId, ItemSet, JournalError, JournalStatus, OutputId, ReadRequest,
-    Settlement,
+    Appended, Depth, DropReason, EntryId, JournalError, JournalStatus, OutputId, ReceiptId, Settlement,
 };
-use crate::journal::disk::change::{Change, Totals};
-use crate::journal::disk::record::{BLOCK, Described, FRAME, block_payload};
-use crate::journal::disk::state::{State, kind_index, reason_index};
+use crate::journal::account::change::write_forgotten;
+use crate::journal::account::described::Described;
+use crate::journal::account::picking::Picked;
+use crate::journal::account::state::kind_index;
+use crate::journal::disk::record::{BLOCK, CHANGE, FRAME, block_payload};
 use crate::journal::disk::store::Store;
 use crate::model::block::{Block, BlockKind};
-use crate::model::time::{ClockStamp, Timestamp};
+use crate::model::time::ClockStamp;
 
 /// Bytes of a block's record beyond its items, at most: frame, checksums, numbers at their longest.
 const MOST_DESCRIPTION: u64 = 160;
 /// The same for each of its windows.
 const MOST_WINDOW: u64 = 15;
-
-/// A block to be read, outside of the lock.
-#[derive(Clone, Debug)]
-pub(super) struct Picked {
-    pub(super) id: u64,
-    pub(super) segment: u64,
-    pub(super) offset: u64,
-    pub(super) length: usize,
-    pub(super) shift: Option<i64>,
-    pub(super) settled: ItemSet,
-}
+/// Receipts in one record: 4 KiB.
+const FORGOTTEN_AT_ONCE: usize = 256;
 
 impl Store {
-    pub(super) fn append(&mut self, block: Block) -> Result<Appended, JournalError> {
+    pub(super) fn append(
+        &mut self,
+        block: Block,
+        receipt: Option<ReceiptId>,
+    ) -> Result<Appended, JournalError> {
         self.retire();
         let need = block.payload.len() as u64 + MOST_DESCRIPTION + MOST_WINDOW * block.windows.len() as u64;
         let bound = self.layout.bound;
@@ -47,6 +43,7 @@ impl Store {
             appended: self.state.appended[kind] + u64::from(block.items),
             foreign: false,
             payload: block.payload.len(),
+            receipt,
             block,
         };
         let payload = |segment, offset| block_payload(segment, offset, &described);
@@ -61,62 +58,15 @@ impl Store {
             }
             Ok(at) => at,
         };
-        self.state.add_block(&described, at, true);
+        self.segments.hold(at.segment);
+        self.state.add_block(&described, Some(at));
         // With no output at all nobody waits for it.
-        let free = self.state.release(described.id);
-        self.freed(free.into_iter().collect());
+        let released = self.state.release(described.id);
+        self.freed(released.into_iter().collect());
         Ok(Appended {
             id: EntryId(described.id),
             evicted,
         })
-    }
-
-    pub(super) fn pick(&self, output: &OutputId, request: &ReadRequest) -> Vec<Picked> {
-        let Some(slot) = self.state.slot(&output.0) else {
-            return Vec::new();
-        };
-        let state = &self.state;
-        let cursor = state.account(slot).map_or(0, |account| account.cursor);
-        let from = request
-            .after
-            .map_or(0, |after| after.0.saturating_add(1))
-            .max(cursor);
-        let kind = kind_index(request.kind);
-        let mut picked = Vec::new();
-        let (mut items, mut bytes) = (0u64, 0u64);
-        for (id, held) in state.held.range(from..) {
-            if !held.waits(slot) || usize::from(held.kind) != kind || held.foreign {
-                continue;
-            }
-            let shift = state
-                .times
-                .shift(&held.stamp(&state.times), held.newest, &request.now);
-            let newest = shift.map(|shift| Timestamp::from_seconds(held.newest).shifted(shift));
-            // What cannot be dated is not live.
-            let fresh_enough = request
-                .not_before
-                .is_none_or(|from| newest.is_some_and(|newest| newest >= from));
-            let old_enough = request
-                .before
-                .is_none_or(|to| newest.is_none_or(|newest| newest < to));
-            if !(fresh_enough && old_enough) {
-                continue;
-            }
-            items += state.waiting(slot, *id, held);
-            bytes += u64::from(held.payload);
-            if !picked.is_empty() && (items > request.most_items || bytes > request.most_bytes) {
-                break;
-            }
-            picked.push(Picked {
-                id: *id,
-                segment: held.segment,
-                offset: u64::from(held.offset),
-                length: held.length as usize,
-                shift,
-                settled: state.partial.get(&(slot, *id)).cloned().unwrap_or_default(),
-            });
-        }
-        picked
     }
 
     /// Whether a block is still where it was picked.
@@ -124,7 +74,7 @@ impl Store {
         self.state
             .held
             .get(&picked.id)
-            .is_some_and(|held| held.segment == picked.segment)
+            .is_some_and(|held| held.place.segment == picked.place.segment)
     }
 
     pub(super) fn settle(
@@ -132,55 +82,8 @@ impl Store {
         output: &OutputId,
         settlements: &[Settlement],
     ) -> Result<(), JournalError> {
-        let Some(slot) = self.state.slot(&output.0) else {
+        let Some(change) = self.state.settlement(output, settlements) else {
             return Ok(());
-        };
-        let Some(account) = self.state.account(slot) else {
-            return Ok(());
-        };
-        let mut totals = account.totals;
-        let mut news: BTreeMap<u64, Option<ItemSet>> = BTreeMap::new();
-        for settlement in settlements {
-            let id = settlement.id.0;
-            let Some(held) = self.state.held.get(&id).filter(|held| held.waits(slot)) else {
-                continue;
-            };
-            let before = match news.get(&id) {
-                Some(None) => continue,
-                Some(Some(set)) => Some(set),
-                None => self.state.partial.get(&(slot, id)),
-            };
-            let after = settlement
-                .settled
-                .as_ref()
-                .and_then(|set| union(set, before, held.items));
-            let count = |set: Option<&ItemSet>| set.map_or(0, ItemSet::len);
-            let newly = after.as_ref().map_or(held.items, ItemSet::len) - count(before);
-            account_for(&mut totals[usize::from(held.kind)], u64::from(newly), settlement);
-            news.insert(id, after);
-        }
-        if news.is_empty() {
-            return Ok(());
-        }
-        let whole: Vec<u64> = news
-            .iter()
-            .filter(|(_, set)| set.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        let change = Change {
-            slot,
-            cursor: self.state.cursor_after(slot, &whole),
-            whole,
-            appended: self.state.appended,
-            partial: news
-                .into_iter()
-                .filter_map(|(id, set)| Some((id, set?)))
-                .collect(),
-            totals: totals
-                .into_iter()
-                .enumerate()
-                .filter(|(kind, totals)| *totals != account.totals[*kind])
-                .collect(),
         };
         self.change(vec![change])?;
         // It is settled; a log that cannot be tidied now is tidied at the next append.
@@ -195,24 +98,28 @@ impl Store {
         now: &ClockStamp,
     ) -> Result<BTreeMap<OutputId, u64>, JournalError> {
         self.retire();
-        if !now.plausible {
-            return Ok(BTreeMap::new());
-        }
-        let State { held, times, .. } = &self.state;
-        let kind = kind_index(kind);
-        let old: Vec<u64> = held
-            .iter()
-            .filter(|(_, held)| usize::from(held.kind) == kind && !held.foreign)
-            .filter(|(_, held)| {
-                times
-                    .age(&held.stamp(times), held.newest, now)
-                    .is_some_and(|age| age > time_to_live)
-            })
-            .map(|(id, _)| *id)
-            .collect();
+        let old = self.state.expired(kind, time_to_live, now);
         let lost = self.give_up(&old, DropReason::TooOld)?;
         let _ = self.tidy();
         Ok(lost)
+    }
+
+    /// Forgets receipts, some at a time: a record is small beside a segment.
+    pub(super) fn forget(&mut self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
+        let known: Vec<ReceiptId> = receipts
+            .iter()
+            .copied()
+            .filter(|receipt| self.state.receipts.knows(*receipt))
+            .collect();
+        for some in known.chunks(FORGOTTEN_AT_ONCE) {
+            let payload = write_forgotten(some);
+            self.put(CHANGE, |_, _| payload.clone(), true)?;
+            for receipt in some {
+                self.state.receipts.forget(*receipt);
+            }
+            let _ = self.tidy();
+        }
+        Ok(())
     }
 
     pub(super) fn date_boot(&mut self, right: ClockStamp) -> Result<(), JournalError> {
@@ -224,7 +131,7 @@ impl Store {
     }
 
     pub(super) fn depth(&self, output: &OutputId, kind: BlockKind, now: &ClockStamp) -> Depth {
-        depth(&self.state, output, kind, now)
+        self.state.depth(output, kind, now)
     }
 
     pub(super) fn status(&self) -> JournalStatus {
@@ -237,65 +144,8 @@ impl Store {
             payload_bytes: held().map(|held| u64::from(held.payload)).sum(),
             bytes_written: self.written,
             damaged_records: self.damaged,
-            foreign_blocks: self.state.foreign,
+            foreign_blocks: self.state.foreign + self.segments.foreign(),
             write_error: self.write_error.clone(),
         }
     }
-}
-
-/// How much waits for an output.
-pub(super) fn depth(state: &State, output: &OutputId, kind: BlockKind, now: &ClockStamp) -> Depth {
-    let mut depth = Depth::default();
-    let Some(slot) = state.slot(&output.0) else {
-        return depth;
-    };
-    for (id, held) in &state.held {
-        if !held.waits(slot) || usize::from(held.kind) != kind_index(kind) {
-            continue;
-        }
-        depth.blocks += 1;
-        depth.items += state.waiting(slot, *id, held);
-        depth.bytes += u64::from(held.payload);
-        let shift = state.times.shift(&held.stamp(&state.times), held.newest, now);
-        let oldest = shift.map(|shift| {
-            Timestamp::from_seconds(held.newest.saturating_sub(i64::from(held.span))).shifted(shift)
-        });
-        depth.oldest = [depth.oldest, oldest].into_iter().flatten().min();
-    }
-    depth
-}
-
-/// What is settled of a block after this, or `None` if that is all of it. Indexes beyond its items do not count.
-fn union(set: &ItemSet, before: Option<&ItemSet>, items: u32) -> Option<ItemSet> {
-    let mut bytes = set.as_bytes().to_vec();
-    let before = before.map_or(&[][..], ItemSet::as_bytes);
-    bytes.resize(bytes.len().max(before.len()), 0);
-    for (byte, before) in bytes.iter_mut().zip(before) {
-        *byte |= before;
-    }
-    bytes.truncate(items.div_ceil(8) as usize);
-    if !items.is_multiple_of(8)
-        && let Some(last) = bytes.get_mut(items as usize / 8)
-    {
-        *last &= (1 << (items % 8)) - 1;
-    }
-    let after = ItemSet::from_bytes(&bytes);
-    (after.len() < items).then_some(after)
-}
-
-/// Adds to the totals what a settlement says of `newly` settled items. Should it say more or less than that, items
-/// without a fate count as delivered: the balance closes.
-fn account_for(totals: &mut Totals, newly: u64, settlement: &Settlement) {
-    let mut rest = newly;
-    for (reason, count) in &settlement.dropped {
-        let count = rest.min(*count);
-        totals.dropped[reason_index(*reason)] += count;
-        rest -= count;
-    }
-    totals.delivered += rest;
-    debug_assert_eq!(
-        settlement.delivered + settlement.dropped.values().sum::<u64>(),
-        newly,
-        "a settlement accounts for every newly settled item"
-    );
 }

@@ -12,9 +12,8 @@
 
 use bytes::Bytes;
 
-use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
-use crate::model::block::{Block, BlockKind};
-use crate::model::time::{BootId, ClockStamp, Timestamp};
+use crate::journal::account::described::{Described, is_newer};
+use crate::journal::wire::Reader;
 
 const MAGIC: &[u8; 6] = b"TAWNYJ";
 const VERSION: u16 = 1;
@@ -35,8 +34,6 @@ pub(super) const CHANGE: u8 = 2;
 pub(super) const STATE: u8 = 3;
 /// Greater types are not used, by newer versions neither; finding records behind damage relies on it.
 const MOST_TYPE: u8 = 31;
-/// The version of a block's description. Its fields keep their places in newer ones, which add others behind.
-const DESCRIPTION_VERSION: u8 = 1;
 
 /// The header of a segment.
 pub(super) fn header(segment: u64) -> Vec<u8> {
@@ -68,61 +65,14 @@ pub(super) fn frame(segment: u64, offset: usize, kind: u8, payload: &[u8]) -> Ve
 
 /// A block's record, but for its frame.
 pub(super) fn block_payload(segment: u64, offset: usize, described: &Described) -> Vec<u8> {
-    let mut description = Vec::with_capacity(64);
-    let block = &described.block;
-    description.push(DESCRIPTION_VERSION);
-    description.push(kind_number(block.kind));
-    put_u64(&mut description, described.id);
-    put_u64(&mut description, described.appended);
-    put_u64(&mut description, u64::from(block.items));
-    put_i64(&mut description, block.oldest);
-    put_i64(&mut description, block.newest.wrapping_sub(block.oldest));
-    description.extend_from_slice(&block.stamp.boot.0.to_le_bytes());
-    put_i64(
-        &mut description,
-        block
-            .stamp
-            .wall
-            .millis()
-            .wrapping_sub(block.oldest.wrapping_mul(1000)),
-    );
-    put_u64(&mut description, block.stamp.uptime.as_secs());
-    put_u64(&mut description, u64::from(block.stamp.uptime.subsec_nanos()));
-    description.push(u8::from(block.stamp.plausible));
-    put_len(&mut description, block.payload.len());
-    put_len(&mut description, block.windows.len());
-    for (start, amendment) in &block.windows {
-        put_i64(&mut description, start.wrapping_sub(block.oldest));
-        put_u64(&mut description, u64::from(*amendment));
-    }
-    let mut out = Vec::with_capacity(PREFIX + description.len() + block.payload.len());
+    let description = described.write();
+    let payload = &described.block.payload;
+    let mut out = Vec::with_capacity(PREFIX + description.len() + payload.len());
     out.extend_from_slice(&(description.len() as u32).to_le_bytes());
     out.extend_from_slice(&checksum(segment, offset, [&out[..4], &description]).to_le_bytes());
     out.extend_from_slice(&description);
-    out.extend_from_slice(&block.payload);
+    out.extend_from_slice(payload);
     out
-}
-
-/// A block with its number and what it adds up to.
-#[derive(Clone, Debug)]
-pub(super) struct Described {
-    pub(super) id: u64,
-    /// Items of its kind that were ever appended, its own included: shows whether blocks before it are missing.
-    pub(super) appended: u64,
-    /// Made by a newer version; kept, and not read.
-    pub(super) foreign: bool,
-    /// Bytes of its compressed items, also where these were left behind.
-    pub(super) payload: usize,
-    pub(super) block: Block,
-}
-
-fn kind_number(kind: BlockKind) -> u8 {
-    match kind {
-        BlockKind::Points => 0,
-        BlockKind::Logs => 1,
-        BlockKind::Checks => 2,
-        BlockKind::Events => 3,
-    }
 }
 
 /// The description of a block at `offset`, and how long its record is; its items stay behind.
@@ -134,44 +84,9 @@ fn describe(segment: u64, offset: usize, payload: &[u8]) -> Option<(Described, u
     if checksum(segment, offset, [&length, description]) != sum {
         return None;
     }
-    let mut reader = Reader::new(description);
-    let version = reader.byte()?;
-    let kind = *BlockKind::ALL.get(usize::from(reader.byte()?))?;
-    let (id, appended, items) = (reader.u64()?, reader.u64()?, reader.u32()?);
-    let oldest = reader.i64()?;
-    let newest = oldest.wrapping_add(reader.i64()?);
-    let boot = BootId(u128::from_le_bytes(reader.array()?));
-    let wall = Timestamp::from_millis(oldest.wrapping_mul(1000).wrapping_add(reader.i64()?));
-    let uptime = std::time::Duration::new(reader.u64()?, reader.u32()?.min(999_999_999));
-    let plausible = reader.byte()? != 0;
-    let bytes = usize::try_from(reader.u64()?).ok()?;
-    let mut windows = Vec::new();
-    for _ in 0..reader.len(description.len())? {
-        windows.push((oldest.wrapping_add(reader.i64()?), reader.u32()?));
-    }
-    let stamp = ClockStamp {
-        wall,
-        boot,
-        uptime,
-        plausible,
-    };
-    let block = Block {
-        kind,
-        items,
-        oldest,
-        newest,
-        windows,
-        stamp,
-        payload: Bytes::new(),
-    };
-    let described = Described {
-        id,
-        appended,
-        foreign: version > DESCRIPTION_VERSION,
-        payload: bytes,
-        block,
-    };
-    Some((described, (PREFIX + description.len()).checked_add(bytes)?))
+    let described = Described::read(description)?;
+    let whole = (PREFIX + description.len()).checked_add(described.payload)?;
+    Some((described, whole))
 }
 
 /// What stands at one place of a segment.
@@ -209,12 +124,7 @@ fn found_at(segment: u64, bytes: &[u8], offset: usize) -> Option<(Found, usize)>
         .flatten();
     match (good, description) {
         (Some(payload), Some((mut described, whole))) if whole == payload.len() => {
-            let newer = |first: &u8| *first > crate::journal::points::VERSION;
-            described.foreign |= described.block.kind == BlockKind::Points
-                && payload
-                    .get(whole - items_length(payload)..)
-                    .and_then(<[u8]>::first)
-                    .is_some_and(newer);
+            described.foreign |= is_newer(described.block.kind, &payload[whole - items_length(payload)..]);
             let length = FRAME + whole;
             Some((Found::Block { described, length }, length))
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use crate::component::journal::OutputId;
-use crate::journal::disk::change::read_changes;
+use crate::journal::account::change::read_changes;
+use crate::journal::account::snapshot;
 use crate::journal::disk::medium::Medium;
 use crate::journal::disk::record::{CHANGE, Found, Header, STATE, read_header, scan};
-use crate::journal::disk::snapshot;
-use crate::journal::disk::state::State;
+use crate::journal::disk::segments::{Log, place};
 
 /// What reading found.
 #[derive(Debug, Default)]
@@ -34,30 +34,32 @@ impl Findings {
     }
 }
 
-/// Reads all segments, in order.
-pub(super) fn replay(medium: &dyn Medium) -> std::io::Result<(State, Findings)> {
-    let (mut state, mut findings) = (State::default(), Findings::default());
+/// Reads all segments, in order. As many receipts are remembered as when they were written: what was forgotten for lack
+/// of room does not come back.
+pub(super) fn replay(medium: &dyn Medium, most_receipts: usize) -> std::io::Result<(Log, Findings)> {
+    let (mut log, mut findings) = (Log::default(), Findings::default());
+    log.state.receipts.bound(most_receipts);
     for segment in medium.segments()? {
         match medium.read(segment) {
-            Ok(bytes) => read_segment(segment, &bytes, &mut state, &mut findings),
+            Ok(bytes) => read_segment(segment, &bytes, &mut log, &mut findings),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
                 error!(%error, place = medium.place(), segment, "A segment of the journal cannot be read; the others are.");
                 findings.damaged += 1;
                 (findings.cut, findings.resumable) = (None, false);
-                state.segments.entry(segment).or_default();
+                log.segments.all.entry(segment).or_default();
             }
         }
     }
-    Ok((state, findings))
+    Ok((log, findings))
 }
 
-fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Findings) {
-    state.segments.entry(segment).or_default().length = bytes.len() as u64;
+fn read_segment(segment: u64, bytes: &[u8], log: &mut Log, findings: &mut Findings) {
+    log.segments.all.entry(segment).or_default().length = bytes.len() as u64;
     let header = read_header(segment, bytes);
     (findings.cut, findings.resumable) = (None, header == Header::Good);
     if header == Header::Newer {
-        keep(segment, state);
+        log.segments.keep(segment);
         return;
     }
     let mut last_state: Option<std::ops::Range<usize>> = None;
@@ -65,12 +67,14 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
         findings.records += 1;
         match found {
             Found::Block { described, length } => {
-                state.add_block(&described, (segment, offset, length), true)
+                log.segments.hold(segment);
+                log.state
+                    .add_block(&described, Some(place(segment, offset, length)));
             }
             Found::Spoilt { described } => {
                 findings.damaged += 1;
                 findings.records -= 1;
-                state.add_block(&described, (segment, offset, 0), false);
+                log.state.add_block(&described, None);
             }
             Found::Record { kind: STATE, payload } => {
                 // The second copy says what the first one said.
@@ -78,9 +82,9 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
                     .as_ref()
                     .is_some_and(|last| bytes[last.clone()] == bytes[payload.clone()]);
                 if !repeated {
-                    match snapshot::apply(&bytes[payload.clone()], state) {
+                    match snapshot::apply(&bytes[payload.clone()], &mut log.state) {
                         Some(()) => findings.has_state = true,
-                        None => keep(segment, state),
+                        None => log.segments.keep(segment),
                     }
                 }
                 last_state = Some(payload);
@@ -89,10 +93,15 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
                 kind: CHANGE,
                 payload,
             } => match read_changes(&bytes[payload]) {
-                Some(changes) => changes.into_iter().for_each(|change| state.replay(change)),
-                None => keep(segment, state),
+                Some((changes, forgotten)) => {
+                    changes.into_iter().for_each(|change| log.state.replay(change));
+                    for receipt in forgotten {
+                        log.state.receipts.forget(receipt);
+                    }
+                }
+                None => log.segments.keep(segment),
             },
-            Found::Record { .. } => keep(segment, state),
+            Found::Record { .. } => log.segments.keep(segment),
             Found::Damaged => {
                 findings.damaged += 1;
                 findings.records -= 1;
@@ -108,29 +117,21 @@ fn read_segment(segment: u64, bytes: &[u8], state: &mut State, findings: &mut Fi
     });
 }
 
-/// Keeps a segment for the version that understands what is in it; only the bound deletes it.
-fn keep(segment: u64, state: &mut State) {
-    state.foreign += 1;
-    let segment = state.segments.entry(segment).or_default();
-    segment.held += 1;
-    segment.foreign += 1;
-}
-
 /// Puts right what reading found wrong, in memory, and the torn tail on the medium. Whether the state must be
 /// written anew, and which segment can be written on.
 pub(super) fn heal(
     medium: &Arc<dyn Medium>,
     outputs: &[OutputId],
-    state: &mut State,
+    log: &mut Log,
     findings: &Findings,
 ) -> (bool, Option<u64>) {
     let mut changed = findings.is_harmed();
-    if !findings.has_state && !state.held.is_empty() {
-        adopt(outputs, state);
+    if !findings.has_state && !log.state.held.is_empty() {
+        log.state.adopt(outputs);
         changed = true;
     }
-    state.release_all();
-    let (lost, again) = state.close_balances();
+    log.release_all();
+    let (lost, again) = log.state.close_balances();
     if findings.is_harmed() {
         let (damaged, torn) = (findings.damaged, findings.torn);
         let place = medium.place();
@@ -147,8 +148,9 @@ pub(super) fn heal(
         }
     }
     changed |= lost + again > 0;
-    let last = state
+    let last = log
         .segments
+        .all
         .last_key_value()
         .map(|(number, segment)| (*number, segment.length));
     let resumed = last
@@ -157,28 +159,9 @@ pub(super) fn heal(
             None => Some(number),
             Some(length) => {
                 medium.cut(number, length).ok()?;
-                state.segments.entry(number).or_default().length = length;
+                log.segments.all.entry(number).or_default().length = length;
                 Some(number)
             }
         });
     (changed, resumed)
-}
-
-/// Nothing tells any longer who waits for what: everybody waits for everything, because twice is better than never.
-fn adopt(outputs: &[OutputId], state: &mut State) {
-    let mut items = [0; 4];
-    for held in state.held.values() {
-        items[usize::from(held.kind)] += u64::from(held.items);
-    }
-    let baseline = std::array::from_fn(|kind| state.appended[kind].saturating_sub(items[kind]));
-    let slots: Vec<usize> = outputs
-        .iter()
-        .filter_map(|output| state.register(&output.0, baseline))
-        .collect();
-    for account in state.accounts.iter_mut().flatten() {
-        account.cursor = 0;
-    }
-    for held in state.held.values_mut() {
-        held.pending = slots.iter().fold(0, |mask, slot| mask | 1 << slot);
-    }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use crate::component::journal::{DropReason, JournalError, OutputId};
-use crate::journal::disk::change::{Change, write_changes};
+use crate::journal::account::change::{Change, write_changes};
 use crate::journal::disk::record::{CHANGE, FRAME};
-use crate::journal::disk::state::reason_index;
 use crate::journal::disk::store::Store;
 
 impl Store {
@@ -17,7 +15,7 @@ impl Store {
         let mut evicted = BTreeMap::new();
         let limit = self.layout.bound - self.layout.slack;
         while self.bytes() + need > limit {
-            let before = self.state.segments.len();
+            let before = self.segments.all.len();
             if self.written > self.synced
                 && let Some(current) = self.current
                 && self.medium.sync(current).is_ok()
@@ -26,10 +24,10 @@ impl Store {
             } else {
                 self.reclaim();
             }
-            if self.state.segments.len() < before {
+            if self.segments.all.len() < before {
                 continue;
             }
-            let Some((oldest, segment)) = self.state.segments.first_key_value() else {
+            let Some((oldest, segment)) = self.segments.all.first_key_value() else {
                 break;
             };
             let (oldest, segment) = (*oldest, *segment);
@@ -40,7 +38,7 @@ impl Store {
                 self.roll()?;
                 continue;
             }
-            if let Some((current, _)) = self.state.segments.last_key_value()
+            if let Some((current, _)) = self.segments.all.last_key_value()
                 && self.current != Some(*current)
             {
                 self.roll()?;
@@ -49,7 +47,7 @@ impl Store {
                 .state
                 .held
                 .iter()
-                .take_while(|(_, held)| held.segment <= oldest)
+                .take_while(|(_, held)| held.place.segment <= oldest)
                 .map(|(id, _)| *id)
                 .collect();
             for (output, lost) in self.give_up(&ids, DropReason::Evicted)? {
@@ -62,7 +60,7 @@ impl Store {
                 self.synced = self.written;
             }
             self.delete(oldest);
-            if self.state.segments.contains_key(&oldest) {
+            if self.segments.all.contains_key(&oldest) {
                 // It cannot be deleted; more would not help.
                 break;
             }
@@ -79,37 +77,7 @@ impl Store {
         ids: &[u64],
         reason: DropReason,
     ) -> Result<BTreeMap<OutputId, u64>, JournalError> {
-        let mut lost = BTreeMap::new();
-        let mut changes = Vec::new();
-        for slot in self.state.slots().collect::<Vec<_>>() {
-            let Some(account) = self.state.account(slot) else {
-                continue;
-            };
-            let (name, mut totals) = (OutputId(Arc::clone(&account.name)), account.totals);
-            let mut whole = Vec::new();
-            let mut items = 0;
-            for id in ids {
-                let Some(held) = self.state.held.get(id).filter(|held| held.waits(slot)) else {
-                    continue;
-                };
-                let waiting = self.state.waiting(slot, *id, held);
-                totals[usize::from(held.kind)].dropped[reason_index(reason)] += waiting;
-                items += waiting;
-                whole.push(*id);
-            }
-            if whole.is_empty() {
-                continue;
-            }
-            lost.insert(name, items);
-            changes.push(Change {
-                slot,
-                cursor: self.state.cursor_after(slot, &whole),
-                whole,
-                partial: Vec::new(),
-                appended: self.state.appended,
-                totals: totals.into_iter().enumerate().collect(),
-            });
-        }
+        let (lost, changes) = self.state.given_up(ids, reason);
         self.change(changes)?;
         Ok(lost)
     }
@@ -122,8 +90,8 @@ impl Store {
         let payload = write_changes(&changes);
         self.put(CHANGE, |_, _| payload.clone(), true)?;
         for change in changes {
-            let free = self.state.apply(change);
-            self.freed(free);
+            let released = self.state.apply(change);
+            self.freed(released);
         }
         Ok(())
     }

@@ -5,11 +5,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tracing::error;
 
-use crate::component::journal::{Appended, DropReason, Entry, EntryId, JournalError, OutputId, ReadRequest};
+use crate::component::journal::{
+    Appended, DropReason, Entry, EntryId, JournalError, OutputId, ReadRequest, ReceiptId,
+};
+use crate::journal::account::picking::Picked;
+use crate::journal::account::state::Place;
 use crate::journal::disk::Sync;
 use crate::journal::disk::lock::Lock;
 use crate::journal::disk::medium::Medium;
-use crate::journal::disk::operations::Picked;
 use crate::journal::disk::record;
 use crate::journal::disk::store::Store;
 use crate::model::block::Block;
@@ -97,10 +100,10 @@ impl Shared {
         result
     }
 
-    pub(super) fn append(&self, block: Block) -> Result<Appended, JournalError> {
+    pub(super) fn append(&self, block: Block, receipt: Option<ReceiptId>) -> Result<Appended, JournalError> {
         let (appended, target) = {
             let mut store = self.store();
-            let appended = store.append(block)?;
+            let appended = store.append(block, receipt)?;
             let due = match self.sync {
                 Sync::Batch => true,
                 Sync::Every(period) => store.clock.uptime().saturating_sub(store.last_sync) >= period,
@@ -118,7 +121,7 @@ impl Shared {
 
     pub(super) fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
         loop {
-            let picked = self.store().pick(output, request);
+            let picked = self.store().state.pick(output, request);
             let mut entries = Vec::with_capacity(picked.len());
             let mut damaged = Vec::new();
             for picked in picked {
@@ -145,7 +148,13 @@ impl Shared {
     }
 
     fn read_picked(&self, picked: &Picked) -> Result<Option<Entry>, JournalError> {
-        let bytes = match self.medium.read_at(picked.segment, picked.offset, picked.length) {
+        let Place {
+            segment,
+            offset,
+            length,
+        } = picked.place;
+        let read = self.medium.read_at(segment, u64::from(offset), length as usize);
+        let bytes = match read {
             Ok(bytes) => bytes,
             // Deleted meanwhile, or cut by somebody.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
@@ -159,7 +168,7 @@ impl Shared {
                 });
             }
         };
-        let described = record::read_block(picked.segment, picked.offset, &bytes);
+        let described = record::read_block(segment, u64::from(offset), &bytes);
         Ok(described
             .filter(|described| described.id == picked.id)
             .map(|described| Entry {

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::component::journal::JournalError;
+use crate::component::journal::{JournalError, OutputId, ReceiptId};
+use crate::journal::account::outputs::TooManyOutputs;
+use crate::journal::account::snapshot;
+use crate::journal::account::state::{Place, Released, State};
 use crate::journal::disk::medium::Medium;
 use crate::journal::disk::record::{STATE, frame, header};
-use crate::journal::disk::snapshot;
-use crate::journal::disk::state::{Segment, State};
+use crate::journal::disk::segments::{Log, Segment, Segments, place};
 use crate::support::time::Clock;
 
 /// Sizes in bytes that follow from the bound.
@@ -38,6 +40,12 @@ impl Layout {
             reserve: (bound / 64).clamp(1 << 10, 64 << 10),
         }
     }
+
+    /// How many receipts are remembered at most: each segment begins with all of them, twice.
+    pub(crate) fn most_receipts(&self) -> usize {
+        let bytes = self.segment / 8;
+        usize::try_from(bytes).unwrap_or(usize::MAX) / (2 * size_of::<ReceiptId>())
+    }
 }
 
 /// See the module.
@@ -47,6 +55,7 @@ pub(super) struct Store {
     pub(super) layout: Layout,
     pub(super) clock: Clock,
     pub(super) state: State,
+    pub(super) segments: Segments,
     /// The segment that is written to; none before the first write.
     pub(super) current: Option<u64>,
     /// Bytes of the current segment's head.
@@ -74,15 +83,17 @@ impl Store {
         layout: Layout,
         clock: Clock,
         other_bytes: u64,
-        state: State,
+        log: Log,
     ) -> Self {
-        let segment_bytes = state.segments.values().map(|segment| segment.length).sum();
+        let Log { state, segments } = log;
+        let segment_bytes = segments.all.values().map(|segment| segment.length).sum();
         let last_sync = clock.uptime();
         Self {
             medium,
             layout,
             clock,
             state,
+            segments,
             current: None,
             head: 0,
             segment_bytes,
@@ -120,15 +131,15 @@ impl Store {
     }
 
     pub(super) fn length(&self) -> u64 {
-        let current = self.current.and_then(|number| self.state.segments.get(&number));
+        let current = self.current.and_then(|number| self.segments.all.get(&number));
         current.map_or(0, |segment| segment.length)
     }
 
     /// Writes bytes at the end of a segment, all or nothing. With `urgent` the reserve is given up for it.
     fn write(&mut self, segment: u64, bytes: &[u8], urgent: bool) -> Result<(), JournalError> {
         let at = self
-            .state
             .segments
+            .all
             .get(&segment)
             .map_or(0, |segment| segment.length);
         let medium = Arc::clone(&self.medium);
@@ -151,7 +162,7 @@ impl Store {
             result = attempt();
         }
         result.map_err(|error| self.fails("write", error))?;
-        self.state.segments.entry(segment).or_default().length += bytes.len() as u64;
+        self.segments.all.entry(segment).or_default().length += bytes.len() as u64;
         self.segment_bytes += bytes.len() as u64;
         self.written += bytes.len() as u64;
         self.write_error = None;
@@ -162,28 +173,28 @@ impl Store {
     fn free_medium(&mut self, writing: u64) -> bool {
         // Less is held back by one slow block if segments are small for what the medium has.
         self.layout.segment = self.layout.segment.min((self.segment_bytes / 16).max(16 << 10));
-        let before = self.state.segments.len();
+        let before = self.segments.all.len();
         if let Some(current) = self.current.filter(|current| *current == writing)
             && self.medium.sync(current).is_ok()
         {
             self.reached(self.written);
         }
-        self.state.segments.len() < before
+        self.segments.all.len() < before
     }
 
     /// Starts a new segment if that lets the current one go; whether it did.
     pub(super) fn renew(&mut self) -> bool {
-        let current = self.current.and_then(|number| self.state.segments.get(&number));
+        let current = self.current.and_then(|number| self.segments.all.get(&number));
         current.is_some_and(|segment| segment.held == 0 && segment.length > self.head) && self.roll().is_ok()
     }
 
-    /// Writes a record and says where it stands: segment, offset, length. `payload` is made for its place.
+    /// Writes a record and says where it stands. `payload` is made for its place.
     pub(super) fn put(
         &mut self,
         kind: u8,
         payload: impl Fn(u64, usize) -> Vec<u8>,
         urgent: bool,
-    ) -> Result<(u64, usize, usize), JournalError> {
+    ) -> Result<Place, JournalError> {
         if self.current.is_none() {
             self.roll()?;
         } else if self.unsaved {
@@ -195,7 +206,7 @@ impl Store {
         let at = usize::try_from(self.length()).unwrap_or(usize::MAX);
         let record = frame(segment, at, kind, &payload(segment, at));
         self.write(segment, &record, urgent)?;
-        Ok((segment, at, record.len()))
+        Ok(place(segment, at, record.len()))
     }
 
     /// Two copies of the state, for `segment` at `at`.
@@ -222,11 +233,7 @@ impl Store {
     /// Starts a new segment with the state at its head, and brings both it and the last one to the medium, so that
     /// older ones may go.
     pub(super) fn roll(&mut self) -> Result<(), JournalError> {
-        let number = self
-            .state
-            .segments
-            .last_key_value()
-            .map_or(1, |(last, _)| last + 1);
+        let number = self.segments.all.last_key_value().map_or(1, |(last, _)| last + 1);
         let mut head = header(number);
         let copies = self.copies(number, head.len());
         head.extend_from_slice(&copies);
@@ -270,8 +277,31 @@ impl Store {
         self.roll()
     }
 
-    /// Notes segments that nobody needs after what was written last.
-    pub(super) fn freed(&mut self, segments: Vec<u64>) {
+    /// Puts the configured outputs into the state.
+    pub(super) fn configure(&mut self, outputs: &[OutputId]) -> Result<(), TooManyOutputs> {
+        let now = self.clock.stamp(true);
+        self.unsaved |= self.state.configure(outputs, now)?;
+        self.release_unneeded();
+        Ok(())
+    }
+
+    /// Forgets outputs that were not configured for a day.
+    pub(super) fn retire(&mut self) {
+        let now = self.clock.stamp(true);
+        self.unsaved |= self.state.retire_absent(now);
+        self.release_unneeded();
+    }
+
+    fn release_unneeded(&mut self) {
+        if self.unsaved {
+            let released = self.state.release_all();
+            self.segments.let_go(&released);
+        }
+    }
+
+    /// Notes blocks that nobody waits for after what was written last.
+    pub(super) fn freed(&mut self, released: Vec<Released>) {
+        let segments = self.segments.let_go(&released);
         self.free
             .extend(segments.into_iter().map(|segment| (segment, self.written)));
     }
@@ -290,7 +320,7 @@ impl Store {
             let settled = self.free.get(number).copied().unwrap_or(0) <= self.synced;
             (segment.held == 0 && settled && Some(*number) != self.current).then_some(*number)
         };
-        let unneeded: Vec<u64> = self.state.segments.iter().filter_map(unneeded).collect();
+        let unneeded: Vec<u64> = self.segments.all.iter().filter_map(unneeded).collect();
         for number in unneeded {
             self.delete(number);
         }
@@ -303,9 +333,8 @@ impl Store {
             return;
         }
         self.free.remove(&number);
-        let gone = self.state.segments.remove(&number).unwrap_or_default();
+        let gone = self.segments.all.remove(&number).unwrap_or_default();
         self.segment_bytes = self.segment_bytes.saturating_sub(gone.length);
-        self.state.foreign = self.state.foreign.saturating_sub(u64::from(gone.foreign));
     }
 }
 

@@ -11,6 +11,7 @@ mod damage;
 
 mod full;
 mod memory;
+mod receipts;
 
 struct Scratch(tempfile::TempDir);
 
@@ -266,7 +267,10 @@ async fn a_journal_can_be_looked_into_while_it_is_written() {
 
     use crate::journal::inspect;
     let summary = inspect::summary(&scratch.path(), clock.stamp(true)).unwrap();
-    assert_eq!((summary.segments, summary.blocks, summary.points), (1, 3, 3));
+    assert_eq!(
+        (summary.segments, summary.points.blocks, summary.points.items),
+        (1, 3, 3)
+    );
     assert_eq!(summary.outputs.len(), 1);
     assert_eq!(
         (
@@ -275,14 +279,17 @@ async fn a_journal_can_be_looked_into_while_it_is_written() {
         ),
         (2, 1)
     );
-    assert_eq!(summary.oldest, Some(Timestamp::from_seconds(NOW - 20)));
+    assert_eq!(summary.points.oldest, Some(Timestamp::from_seconds(NOW - 20)));
     let mut values = Vec::new();
     let mut last = (0, 1);
     let left_out = inspect::export(
         &scratch.path(),
         |done, all| last = (done, all),
         |exported| {
-            values.push(exported.point.value);
+            let inspect::Exported::Point(point) = exported else {
+                panic!("{exported:?}")
+            };
+            values.push(point.value);
             true
         },
     );

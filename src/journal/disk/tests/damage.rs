@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::memory::Memory;
 use super::*;
 use crate::component::journal::ItemSet;
+use crate::journal::account::state;
 use crate::journal::disk::record::{Found, read_block, scan};
 
 const OUTPUTS: [&str; 2] = ["a", "b"];
@@ -34,13 +35,18 @@ fn open(segments: &BTreeMap<u64, Vec<u8>>, clock: &Clock) -> (Store, Arc<Memory>
 
 /// What an output can read: numbers, and how many items of each wait.
 fn readable(store: &Store, output: &str, clock: &Clock) -> BTreeMap<u64, u64> {
-    let picked = store.pick(&id(output), &all(clock)).into_iter();
+    let picked = store.state.pick(&id(output), &all(clock)).into_iter();
     let read = picked.filter_map(|picked| {
+        let state::Place {
+            segment,
+            offset,
+            length,
+        } = picked.place;
         let bytes = store
             .medium
-            .read_at(picked.segment, picked.offset, picked.length)
+            .read_at(segment, u64::from(offset), length as usize)
             .ok()?;
-        let described = read_block(picked.segment, picked.offset, &bytes)?;
+        let described = read_block(segment, u64::from(offset), &bytes)?;
         assert_eq!(described.id, picked.id);
         Some((picked.id, u64::from(described.block.items - picked.settled.len())))
     });
@@ -77,6 +83,9 @@ struct Sound {
     clock: Clock,
     segments: BTreeMap<u64, Vec<u8>>,
     records: Vec<Place>,
+    /// By receipt that is remembered, the block whose record tells it.
+    remembered: BTreeMap<ReceiptId, u64>,
+    forgotten: Vec<ReceiptId>,
     readable: [BTreeMap<u64, u64>; 2],
     accounts: [Balance; 2],
 }
@@ -85,20 +94,31 @@ fn sound() -> Sound {
     let clock = noon();
     let (mut store, medium) = open(&BTreeMap::new(), &clock);
     let mut random = fastrand::Rng::with_seed(23);
+    let (mut remembered, mut forgotten) = (BTreeMap::new(), Vec::new());
     // Until the second segment is as full as the first one.
     while store
-        .state
         .segments
+        .all
         .get(&2)
         .is_none_or(|segment| segment.length < 15 << 10)
     {
         let payload: Vec<u8> = std::iter::once(1)
             .chain((1..random.usize(100..800)).map(|_| random.u8(..)))
             .collect();
-        let _ = store.append(block(&clock, random.u32(1..60), payload)).unwrap();
+        let wrapped = block(&clock, random.u32(1..60), payload);
+        let number = store.state.next;
+        let receipt = (number % 3 > 0).then_some(ReceiptId(u128::from(number) << 77));
+        let _ = store.append(wrapped, receipt).unwrap();
+        remembered.extend(receipt.map(|receipt| (receipt, number)));
+        if number % 5 == 4
+            && let Some((receipt, _)) = remembered.pop_first()
+        {
+            store.forget(&[receipt]).unwrap();
+            forgotten.push(receipt);
+        }
         clock.advance(Duration::from_secs(10));
         for output in OUTPUTS {
-            let waiting = store.pick(&id(output), &all(&clock));
+            let waiting = store.state.pick(&id(output), &all(&clock));
             let Some(picked) = waiting.get(random.usize(..waiting.len() * 3)) else {
                 continue;
             };
@@ -152,8 +172,11 @@ fn sound() -> Sound {
         accounts: OUTPUTS.map(|output| account(&store, output, &clock)),
         clock: clock.clone(),
         segments,
+        remembered,
+        forgotten,
         records,
     };
+    assert_eq!(reopened.state.receipts.len(), sound.remembered.len());
     assert_eq!(
         OUTPUTS.map(|output| readable(&reopened, output, &clock)),
         sound.readable
@@ -165,14 +188,14 @@ fn sound() -> Sound {
     sound
 }
 
-/// Opens a damaged copy, and checks what must hold whatever was damaged: the balance closes, and nothing but `lost` blocks is
-/// missing of what waited; then that this is still so after an append and when it is opened again.
+/// Opens a damaged copy, and checks what must hold whatever was damaged: the balance closes, nothing but `lost` blocks is
+/// missing of what waited, and no receipt but theirs is forgotten; then that this is still so after an append and when it is opened again.
 fn check(
     sound: &Sound,
     damaged: &BTreeMap<u64, Vec<u8>>,
     lost: &BTreeSet<u64>,
     again: bool,
-) -> (u64, [Balance; 2]) {
+) -> (Store, u64, [Balance; 2]) {
     let (mut store, medium) = open(damaged, &sound.clock);
     for (output, sound_readable) in OUTPUTS.iter().zip(&sound.readable) {
         let now = if again {
@@ -194,10 +217,14 @@ fn check(
             );
         }
     }
+    for (receipt, block) in &sound.remembered {
+        let knows = store.state.receipts.knows(*receipt);
+        assert!(knows || lost.contains(block), "{receipt} of {block} is lost");
+    }
     let before = OUTPUTS.map(|output| account(&store, output, &sound.clock));
-    let found = (store.damaged, before.clone());
+    let (found, accounts) = (store.damaged, before.clone());
     if again {
-        let _ = store.append(block(&sound.clock, 3, vec![1; 50])).unwrap();
+        let _ = store.append(block(&sound.clock, 3, vec![1; 50]), None).unwrap();
         let segments = medium.inner().segments.clone();
         let (reopened, _) = open(&segments, &sound.clock);
         for (output, before) in OUTPUTS.iter().zip(before) {
@@ -212,7 +239,7 @@ fn check(
             );
         }
     }
-    found
+    (store, found, accounts)
 }
 
 /// Cuts `segment` at every byte whose place is even, or odd: two tests run at the same time.
@@ -228,13 +255,14 @@ fn cut_everywhere(segment: u64, first: usize) {
             .filter(behind)
             .filter_map(|place| place.block)
             .collect();
-        let (torn, accounts) = check(&sound, &damaged, &lost, cut % 19 == 0);
+        let (store, torn, accounts) = check(&sound, &damaged, &lost, cut % 19 == 0);
         if segment == 1 {
             // The next segment knows how many there were.
             assert_eq!(
                 accounts.map(|account| account.wrapped),
                 sound.accounts.clone().map(|account| account.wrapped)
             );
+            assert!(!sound.forgotten.iter().any(|id| store.state.receipts.knows(*id)));
         }
         let whole = |place: &Place| place.segment == segment && place.bytes.end == cut;
         let is_clean = cut == 0 || cut == record::HEADER || sound.records.iter().any(whole);
@@ -278,8 +306,15 @@ fn a_flipped_bit_costs_the_record_that_it_hit_and_no_other() {
             .iter()
             .find(|place| place.segment == segment && place.bytes.contains(&at));
         let lost: BTreeSet<u64> = hit.and_then(|place| place.block).into_iter().collect();
-        let (found, accounts) = check(&sound, &damaged, &lost, round % 19 == 0);
+        let (store, found, accounts) = check(&sound, &damaged, &lost, round % 19 == 0);
         assert_eq!(found, 1, "{segment} {at}");
+        // Only the record that says so can be missed.
+        let again = |id: &&ReceiptId| store.state.receipts.knows(**id);
+        let again = sound.forgotten.iter().filter(again).count();
+        assert!(
+            again <= usize::from(segment == 2 && lost.is_empty()),
+            "{segment} {at}"
+        );
         for ((output, truth), account) in OUTPUTS.iter().zip(&sound.accounts).zip(accounts) {
             // Of the last record nobody tells more than it does itself.
             if segment == 1 || at < last {

@@ -45,7 +45,7 @@ struct Boot {
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Times {
+pub(in crate::journal) struct Times {
     boots: Vec<Boot>,
     /// The highest amendment by window start, and which block told it.
     windows: BTreeMap<i64, (u32, u64)>,
@@ -53,7 +53,7 @@ pub(super) struct Times {
 
 impl Times {
     /// The number of a boot, for as long as this process lives.
-    pub(super) fn boot(&mut self, id: BootId) -> u16 {
+    pub(in crate::journal) fn boot(&mut self, id: BootId) -> u16 {
         let known = self.boots.iter().rposition(|boot| boot.id == id);
         let number = known.unwrap_or_else(|| {
             self.boots.push(Boot {
@@ -66,7 +66,7 @@ impl Times {
         u16::try_from(number).unwrap_or(u16::MAX)
     }
 
-    pub(super) fn boot_id(&self, number: u16) -> BootId {
+    pub(in crate::journal) fn boot_id(&self, number: u16) -> BootId {
         self.boots
             .get(usize::from(number))
             .map_or(BootId::default(), |boot| boot.id)
@@ -77,7 +77,7 @@ impl Times {
     }
 
     /// Notes what a new block says.
-    pub(super) fn see(&mut self, block: &Block, id: u64) -> u16 {
+    pub(in crate::journal) fn see(&mut self, block: &Block, id: u64) -> u16 {
         let number = self.boot(block.stamp.boot);
         let mark = Mark {
             base: base(&block.stamp),
@@ -102,7 +102,7 @@ impl Times {
     }
 
     /// Notes the right wall clock of a boot; whether that is news.
-    pub(super) fn date(&mut self, right: ClockStamp) -> bool {
+    pub(in crate::journal) fn date(&mut self, right: ClockStamp) -> bool {
         let number = self.boot(right.boot);
         let offset = base(&right);
         let Some(boot) = self.boots.get_mut(usize::from(number)) else {
@@ -117,7 +117,7 @@ impl Times {
     }
 
     /// How far a block's clock was off, see [`shift_of`].
-    pub(super) fn shift(&self, stamp: &ClockStamp, newest: i64, now: &ClockStamp) -> Option<i64> {
+    pub(in crate::journal) fn shift(&self, stamp: &ClockStamp, newest: i64, now: &ClockStamp) -> Option<i64> {
         shift_of(&self.steady(stamp), newest, now, self.offset(stamp.boot))
     }
 
@@ -140,7 +140,12 @@ impl Times {
     /// A block of this boot ages by the time since boot, so that a step of the wall clock expires nothing. For others
     /// the wall clock decides, but not later than the earliest that it was believed to be in this boot, and the time
     /// since: a step forward, right or wrong, makes them older by nothing at once.
-    pub(super) fn age(&self, stamp: &ClockStamp, newest: i64, now: &ClockStamp) -> Option<Duration> {
+    pub(in crate::journal) fn age(
+        &self,
+        stamp: &ClockStamp,
+        newest: i64,
+        now: &ClockStamp,
+    ) -> Option<Duration> {
         let newest_millis = newest.saturating_mul(1000);
         let millis = if stamp.boot == now.boot {
             base_uptime(now) - base_uptime(stamp) + stamp.wall.millis() - newest_millis
@@ -161,7 +166,7 @@ impl Times {
     }
 
     /// See [`Journal::newest_time`](crate::component::journal::Journal::newest_time).
-    pub(super) fn newest(&self, now: &ClockStamp) -> Option<Timestamp> {
+    pub(in crate::journal) fn newest(&self, now: &ClockStamp) -> Option<Timestamp> {
         let of_boot = |boot: &Boot| {
             let limit = if boot.id == now.boot {
                 Some(base(now))
@@ -185,7 +190,7 @@ impl Times {
     }
 
     /// See [`Journal::windows`](crate::component::journal::Journal::windows).
-    pub(super) fn windows(&self, within: Duration, now: &ClockStamp) -> BTreeMap<i64, u32> {
+    pub(in crate::journal) fn windows(&self, within: Duration, now: &ClockStamp) -> BTreeMap<i64, u32> {
         let from = now.wall.before(within).seconds();
         self.windows
             .range(from..)
@@ -193,7 +198,7 @@ impl Times {
             .collect()
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(in crate::journal) fn write(&self, out: &mut Vec<u8>) {
         let boots = &self.boots[self.boots.len().saturating_sub(MOST_BOOTS)..];
         put_len(out, boots.len());
         for boot in boots {
@@ -242,7 +247,7 @@ impl Times {
     }
 
     /// Adds what [`Times::write`] wrote to what is known.
-    pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+    pub(in crate::journal) fn read(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         for _ in 0..reader.len(MOST_BOOTS)? {
             let number = self.boot(BootId(u128::from_le_bytes(reader.array()?)));
             let dated = reader.byte()? != 0;

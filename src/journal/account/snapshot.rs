@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::journal::ItemSet;
-use crate::journal::disk::change::{Totals, put_runs, put_sets, take_runs, take_sets};
-use crate::journal::disk::state::{Account, MOST_OUTPUTS, State};
+use crate::journal::account::change::{Totals, put_runs, put_sets, take_runs, take_sets};
+use crate::journal::account::receipts::take_receipts;
+use crate::journal::account::state::{Account, MOST_OUTPUTS, State};
 use crate::journal::wire::{Reader, put_i64, put_len, put_text, put_u64};
 use crate::model::time::{BootId, ClockStamp, Timestamp};
 
@@ -14,7 +15,7 @@ use crate::model::time::{BootId, ClockStamp, Timestamp};
 const VERSION: u8 = 1;
 
 /// The payload for the state as it is.
-pub(super) fn write(state: &State) -> Vec<u8> {
+pub(in crate::journal) fn write(state: &State) -> Vec<u8> {
     let mut out = vec![VERSION];
     put_u64(&mut out, state.next);
     state.appended.iter().for_each(|count| put_u64(&mut out, *count));
@@ -47,6 +48,9 @@ pub(super) fn write(state: &State) -> Vec<u8> {
         );
     }
     state.times.write(&mut out);
+    // Agents that know nothing of receipts do not read on to here: the version stays, so that whoever goes back to one
+    // keeps the accounts.
+    state.receipts.write(&mut out);
     out
 }
 
@@ -77,7 +81,7 @@ type Slot = (usize, Account, Vec<(u64, u64)>, Vec<(u64, ItemSet)>);
 
 /// Puts the state right by a payload. What it says replaces what was known, but for blocks, which it only tells who
 /// waits for. `None`: it is not one, and nothing was changed.
-pub(super) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
+pub(in crate::journal) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
     let mut reader = Reader::new(payload);
     if reader.byte()? != VERSION {
         return None;
@@ -93,7 +97,15 @@ pub(super) fn apply(payload: &[u8], state: &mut State) -> Option<()> {
     }
     let mut times = state.times.clone();
     times.read(&mut reader)?;
+    // One that was written by an agent without receipts says nothing about them.
+    let receipts = match reader.rest() {
+        [] => None,
+        _ => Some(take_receipts(&mut reader)?),
+    };
     state.times = times;
+    if let Some(receipts) = receipts {
+        state.receipts.replace(receipts);
+    }
     // Counts never fall: a copy that is older than what was read before it adds nothing.
     state.next = state.next.max(next);
     state.appended = std::array::from_fn(|kind| state.appended[kind].max(appended[kind]));
