@@ -42,7 +42,7 @@ impl Log {
         }
     }
 
-    /// Opens a file to append at `length`; what lies behind is cut.
+    /// Opens a file of which `length` bytes are good; what lies behind is cut.
     ///
     /// # Errors
     /// The medium fails.
@@ -55,6 +55,16 @@ impl Log {
             length,
             dirty: true,
         })
+    }
+
+    /// Gives it another name, over a file that has it already.
+    ///
+    /// # Errors
+    /// The medium fails; it has the old name.
+    pub(super) fn rename(&mut self, path: PathBuf) -> io::Result<()> {
+        fs::rename(&self.path, &path)?;
+        self.path = path;
+        Ok(())
     }
 
     /// Where it lies.
