@@ -79,7 +79,11 @@ impl Access {
                 }
             },
         };
-        if named && right { Login::Right } else { Login::Wrong }
+        if named && right {
+            Login::Right
+        } else {
+            Login::Wrong
+        }
     }
 
     /// Which of the feed's keys this is; `None` for any other.
@@ -102,6 +106,9 @@ impl Access {
 
 /// Compares in a time that depends on the lengths alone.
 fn same(left: &[u8], right: &[u8]) -> bool {
-    let differing = left.iter().zip(right).fold(0, |all, (left, right)| all | (left ^ right));
+    let differing = left
+        .iter()
+        .zip(right)
+        .fold(0, |all, (left, right)| all | (left ^ right));
     left.len() == right.len() && std::hint::black_box(differing) == 0
 }

@@ -116,16 +116,15 @@ impl Decoder {
                 match self.input.first() {
                     Some(b'$') | None => {}
                     Some(other) => {
-                        return Err(protocol(&format!(
-                            "expected '$', got '{}'",
-                            other.escape_ascii()
-                        )));
+                        return Err(protocol(&format!("expected '$', got '{}'", other.escape_ascii())));
                     }
                 }
                 let Some(length) = self.header()? else {
                     return self.more(limits);
                 };
-                let length = usize::try_from(length).ok().filter(|length| *length <= limits.bulk);
+                let length = usize::try_from(length)
+                    .ok()
+                    .filter(|length| *length <= limits.bulk);
                 self.bulk = Some(length.ok_or_else(|| protocol("invalid bulk length"))?);
                 continue;
             };
@@ -195,7 +194,9 @@ impl Decoder {
             };
         };
         let line = self.input.split_to(end + 1).freeze();
-        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let words = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
         Ok(Some(words.map(|word| line.slice_ref(word)).collect()))
     }
 }
@@ -240,7 +241,11 @@ mod tests {
     fn commands_are_the_same_however_they_are_cut() {
         let sent = b"*2\r\n$4\r\nECHO\r\n$3\r\na\r\n\r\nPING  x\r\n\r\n*0\r\n*-1\r\n*1\r\n$0\r\n\r\n*1\r\n$4\r\nPING\r\n";
         let whole = all(sent, sent.len());
-        let words: Vec<Vec<&[u8]>> = whole.0.iter().map(|c| c.iter().map(|a| &a[..]).collect()).collect();
+        let words: Vec<Vec<&[u8]>> = whole
+            .0
+            .iter()
+            .map(|c| c.iter().map(|a| &a[..]).collect())
+            .collect();
         let expected: [&[&[u8]]; 4] = [&[b"ECHO", b"a\r\n"], &[b"PING", b"x"], &[b""], &[b"PING"]];
         assert_eq!(words, expected);
         for step in 1..sent.len() {
@@ -263,7 +268,11 @@ mod tests {
             ("\x16\x03\x01", "expected '*', got something else"),
             (long.as_str(), "too big inline request"),
         ] {
-            assert_eq!(all(sent.as_bytes(), sent.len()).1, Some(protocol(says)), "{sent:.20}");
+            assert_eq!(
+                all(sent.as_bytes(), sent.len()).1,
+                Some(protocol(says)),
+                "{sent:.20}"
+            );
         }
     }
 
@@ -274,7 +283,10 @@ mod tests {
         decoder.input().extend_from_slice(b"*9\r\n");
         for held in 1..=4 {
             decoder.input().extend_from_slice(bulk.as_bytes());
-            assert_eq!((decoder.next(&KNOWN), decoder.held()), (Ok(None), held * 1_000_000));
+            assert_eq!(
+                (decoder.next(&KNOWN), decoder.held()),
+                (Ok(None), held * 1_000_000)
+            );
         }
         decoder.input().extend_from_slice(bulk.as_bytes());
         assert_eq!(decoder.next(&KNOWN), Err(protocol("too much in one command")));
@@ -290,7 +302,11 @@ mod tests {
             "HEAD /",
             "PRI * HTTP/2.0",
         ] {
-            assert_eq!(all(format!("{line}\r\nPING\r\n").as_bytes(), 1).1, Some(Fault::Http), "{line}");
+            assert_eq!(
+                all(format!("{line}\r\nPING\r\n").as_bytes(), 1).1,
+                Some(Fault::Http),
+                "{line}"
+            );
         }
         for line in ["PING", "GET key", "HELLO 3", "POSTPONE x"] {
             assert_eq!(all(format!("{line}\r\n").as_bytes(), 1).1, None, "{line}");

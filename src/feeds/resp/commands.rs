@@ -46,10 +46,9 @@ pub(super) fn carry_out(name: &[u8], arguments: &[Bytes], access: &Access, three
         (b"command", _) => done(reply::array(&[])),
         // Nothing can change behind a client's back: what it reads here, it cannot.
         (b"watch", [_, ..]) | (b"unwatch", []) => done(reply::simple("OK")),
-        (
-            b"zadd" | b"hset" | b"hmset" | b"ping" | b"echo" | b"select" | b"watch" | b"unwatch",
-            _,
-        ) => Verdict::Refused(arity(name)),
+        (b"zadd" | b"hset" | b"hmset" | b"ping" | b"echo" | b"select" | b"watch" | b"unwatch", _) => {
+            Verdict::Refused(arity(name))
+        }
         _ => Verdict::Refused(unknown(name, arguments)),
     }
 }

@@ -66,7 +66,8 @@ impl Shared {
 
     /// Counts what was turned away.
     pub(super) fn note_refused(&self, reason: &'static str) {
-        self.into.note(&mut |facts| *facts.refused.entry(reason).or_default() += 1);
+        self.into
+            .note(&mut |facts| *facts.refused.entry(reason).or_default() += 1);
     }
 }
 
@@ -193,7 +194,11 @@ impl Connection<'_> {
         let mut steps = Vec::new();
         let mut taken = 0;
         loop {
-            let limits = if self.session.is_known() { &KNOWN } else { &STRANGER };
+            let limits = if self.session.is_known() {
+                &KNOWN
+            } else {
+                &STRANGER
+            };
             let last = match self.decoder.next(limits) {
                 Ok(Some(command)) => match self.session.take(&command, &self.shared.access) {
                     Step::Close { answer, refused } => Err((answer, refused)),
@@ -244,9 +249,12 @@ impl Connection<'_> {
         for step in steps {
             shapes.push(match step {
                 Step::One(action) => Shape::One(part(action, &mut writes)),
-                Step::Together(actions) => {
-                    Shape::Together(actions.into_iter().map(|action| part(action, &mut writes)).collect())
-                }
+                Step::Together(actions) => Shape::Together(
+                    actions
+                        .into_iter()
+                        .map(|action| part(action, &mut writes))
+                        .collect(),
+                ),
                 Step::Close { answer, .. } => Shape::One(Part::Known(answer)),
             });
         }

@@ -123,8 +123,14 @@ mod tests {
         let mut dead = Dead::open(folder.path());
         for index in 0..2_345 {
             let key = format!("key{index}");
-            dead.add(Timestamp::from_seconds(7), Queue::Logs, "not_json", key.as_bytes(), b"\"\xff\n")
-                .unwrap();
+            dead.add(
+                Timestamp::from_seconds(7),
+                Queue::Logs,
+                "not_json",
+                key.as_bytes(),
+                b"\"\xff\n",
+            )
+            .unwrap();
             if index % 500 == 0 {
                 dead = Dead::open(folder.path());
             }
@@ -141,8 +147,14 @@ mod tests {
         );
         // Control characters take six bytes each in JSON.
         for _ in 0..200 {
-            dead.add(Timestamp::default(), Queue::Metrics, "not_json", b"k", &[1; 1 << 20])
-                .unwrap();
+            dead.add(
+                Timestamp::default(),
+                Queue::Metrics,
+                "not_json",
+                b"k",
+                &[1; 1 << 20],
+            )
+            .unwrap();
             assert!(fs::metadata(&path).unwrap().len() <= MOST_BYTES as u64);
         }
         let text = fs::read_to_string(&path).unwrap();

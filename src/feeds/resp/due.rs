@@ -179,7 +179,10 @@ pub(super) fn receipt_of(path: &Path, suffix: &str) -> Option<ReceiptId> {
     let name = path.file_name()?.to_str()?.strip_suffix(suffix)?;
     let (_, receipt) = name.rsplit_once('-')?;
     let digits = receipt.len() == 32 && receipt.bytes().all(|byte| byte.is_ascii_hexdigit());
-    u128::from_str_radix(receipt, 16).ok().filter(|_| digits).map(ReceiptId)
+    u128::from_str_radix(receipt, 16)
+        .ok()
+        .filter(|_| digits)
+        .map(ReceiptId)
 }
 
 /// Whether a file waits for the journal, and its receipt.

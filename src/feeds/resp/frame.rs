@@ -159,7 +159,11 @@ enum Found<'a> {
 
 fn find(receipt: ReceiptId, bytes: &[u8]) -> Found<'_> {
     if bytes.first().is_none_or(|first| *first != MARKER) {
-        return if bytes.is_empty() { Found::Short(FRAME) } else { Found::Nothing };
+        return if bytes.is_empty() {
+            Found::Short(FRAME)
+        } else {
+            Found::Nothing
+        };
     }
     let Some((head, rest)) = bytes.split_at_checked(FRAME) else {
         return Found::Short(FRAME);
@@ -192,7 +196,11 @@ pub(super) fn scan(
     (&mut file).take(HEADER as u64).read_to_end(&mut head)?;
     if head.len() < HEADER {
         let torn = !head.is_empty();
-        return Ok(Some(Scan { good: 0, damaged: 0, torn }));
+        return Ok(Some(Scan {
+            good: 0,
+            damaged: 0,
+            torn,
+        }));
     }
     if is_newer(&head) {
         return Ok(None);
@@ -301,7 +309,11 @@ mod tests {
                 .enumerate()
                 .filter_map(|(index, key)| (index != lost).then_some(key))
                 .collect();
-            assert_eq!(keys, kept.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), "at {at}");
+            assert_eq!(
+                keys,
+                kept.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(),
+                "at {at}"
+            );
             let scanned = scanned.unwrap();
             assert_eq!((scanned.damaged, scanned.torn), (u64::from(lost < 2), lost == 2));
         }

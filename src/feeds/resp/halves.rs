@@ -94,7 +94,10 @@ impl Waitings {
         let waiting = |(name, half)| (name, Waiting { half, since });
         let waiting: HashMap<Name, Waiting> = halves.into_iter().map(waiting).collect();
         Ok(Self {
-            bytes: waiting.iter().map(|(name, waiting)| size(name, &waiting.half)).sum(),
+            bytes: waiting
+                .iter()
+                .map(|(name, waiting)| size(name, &waiting.half))
+                .sum(),
             log: rewrite(folder, &waiting)?,
             waiting,
             place: folder.to_owned(),

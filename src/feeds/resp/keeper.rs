@@ -103,7 +103,8 @@ impl Keeper {
     fn note(&self) {
         let (counts, waiting, trouble) = {
             let mut store = lock(&self.store);
-            let full = "the records that wait for the journal have reached feeds.resp.bound; new ones are refused";
+            let full =
+                "the records that wait for the journal have reached feeds.resp.bound; new ones are refused";
             let trouble = store.failure.clone().or(store.full.then(|| full.to_string()));
             (std::mem::take(&mut store.counts), store.waiting(), trouble)
         };
@@ -185,7 +186,10 @@ impl Keeper {
                 self.into.note(&mut |facts| {
                     let text = format!("accepted records wait in their files: {reason}");
                     if facts.warnings.insert("journal", text).is_none() {
-                        warn!(reason, "Accepted records wait in their files: the journal did not take them.");
+                        warn!(
+                            reason,
+                            "Accepted records wait in their files: the journal did not take them."
+                        );
                     }
                 });
                 return Err(NotTaken);
@@ -241,7 +245,8 @@ impl Keeper {
                     Kind::Metrics => "metrics",
                     Kind::Logs => "logs",
                 };
-                self.into.note(&mut |facts| *facts.records.entry(kind).or_default() += records);
+                self.into
+                    .note(&mut |facts| *facts.records.entry(kind).or_default() += records);
                 Ok(())
             }
             Some(Err(error)) => Err(error.to_string()),

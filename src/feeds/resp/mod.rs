@@ -178,7 +178,9 @@ impl Resp {
             let bounds = bounds_of(&into);
             spawn_blocking(move || Store::open(&folder, interval, bounds, most))
         };
-        let opened = opening.await.map_err(|error| failed(std::io::Error::other(error)))?;
+        let opened = opening
+            .await
+            .map_err(|error| failed(std::io::Error::other(error)))?;
         let (store, done) = opened.map_err(failed)?;
         let store = Arc::new(Mutex::new(store));
         let _guard = Guard(Arc::clone(&store));
@@ -195,7 +197,10 @@ impl Resp {
         let held = Arc::clone(&shared);
         let keeper = Keeper::new(store, into, self.sync, done);
         let kept = async {
-            tokio::join!(keeper.sync_until(stop.clone()), keeper.hand_over_until(stop.clone()));
+            tokio::join!(
+                keeper.sync_until(stop.clone()),
+                keeper.hand_over_until(stop.clone())
+            );
         };
         tokio::select! {
             ended = &mut writer => {

@@ -62,7 +62,15 @@ mod tests {
             assert!(network.contains(inside.parse().unwrap()), "{network:?}");
             assert!(!network.contains(outside.parse().unwrap()), "{network:?}");
         }
-        for text in ["", "host", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/8", "fd00::/129", "10.0.0.0/+8"] {
+        for text in [
+            "",
+            "host",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+            "10.0.0/8",
+            "fd00::/129",
+            "10.0.0.0/+8",
+        ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }
     }

@@ -77,7 +77,10 @@ impl Store {
             }
         }
         let Found {
-            seen, buckets, counts, ..
+            seen,
+            buckets,
+            counts,
+            ..
         } = found;
         let store = Self {
             folder: folder.to_owned(),
@@ -115,7 +118,10 @@ impl Found<'_> {
         for (reason, count) in [("damaged", damaged), ("torn", u64::from(torn))] {
             if count > 0 {
                 *self.counts.unreadable.entry(reason).or_default() += count;
-                warn!(reason, count, "A write-ahead file has frames that cannot be read.");
+                warn!(
+                    reason,
+                    count, "A write-ahead file has frames that cannot be read."
+                );
             }
         }
     }
@@ -168,7 +174,11 @@ impl Found<'_> {
 /// Keeps a second process out until the file is dropped, or the process dies.
 fn lock(folder: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).mode(0o640).open(folder.join(LOCK))?;
+    let file = options
+        .write(true)
+        .create(true)
+        .mode(0o640)
+        .open(folder.join(LOCK))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {

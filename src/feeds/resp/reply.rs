@@ -40,7 +40,11 @@ pub(super) fn text(text: &str, three: bool) -> Reply {
 
 /// Nothing.
 pub(super) fn null(three: bool) -> Reply {
-    if three { b"_\r\n".to_vec() } else { b"$-1\r\n".to_vec() }
+    if three {
+        b"_\r\n".to_vec()
+    } else {
+        b"$-1\r\n".to_vec()
+    }
 }
 
 /// An array of answers.

@@ -26,7 +26,11 @@ pub(super) async fn bind(listen: &str) -> io::Result<(TcpListener, SocketAddr)> 
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
     for address in lookup_host(listen).await? {
         let opened = || {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            let socket = if address.is_ipv4() {
+                TcpSocket::new_v4()
+            } else {
+                TcpSocket::new_v6()
+            }?;
             socket.set_reuseaddr(true)?;
             // Connections have what the listener has: a peer that is gone without a word is found.
             socket.set_keepalive(true)?;

@@ -150,7 +150,11 @@ enum Reach {
 /// Who can reach what is listened on; `None` where it is no address with a port.
 fn reach(listen: &str) -> Option<Reach> {
     if let Ok(address) = listen.parse::<SocketAddr>() {
-        return Some(if is_here(address.ip()) { Reach::Here } else { Reach::Beyond });
+        return Some(if is_here(address.ip()) {
+            Reach::Here
+        } else {
+            Reach::Beyond
+        });
     }
     let (host, port) = listen.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
@@ -177,7 +181,11 @@ mod tests {
 
     fn problems(value: Value) -> Vec<String> {
         let mut problems = Problems::default();
-        let built = build(&Section::new("feeds.resp", value), Path::new("/nowhere"), &mut problems);
+        let built = build(
+            &Section::new("feeds.resp", value),
+            Path::new("/nowhere"),
+            &mut problems,
+        );
         assert_eq!(built.is_none(), !problems.is_empty());
         problems.iter().map(ToString::to_string).collect()
     }
@@ -187,7 +195,15 @@ mod tests {
         let sample: Value = serde_saphyr::from_str(DESCRIPTOR.sample).unwrap();
         let section = Section::new("feeds.resp", sample);
         assert_eq!(effective(&section), serde_json::to_value(Config::default()).ok());
-        let keys = |value: Option<Value>| value.unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let keys = |value: Option<Value>| {
+            value
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             keys(Some(section.value)),
             keys(serde_json::to_value(Config::default()).ok())
@@ -206,8 +222,14 @@ mod tests {
                      networks of the applications; or listen on 127.0.0.1:6380)"
                 )]
             );
-            assert_eq!(problems(json!({"listen": listen, "allow": ["10.0.0.0/8"]})), Vec::<String>::new());
-            assert_eq!(problems(json!({"listen": listen, "password": "x"})), Vec::<String>::new());
+            assert_eq!(
+                problems(json!({"listen": listen, "allow": ["10.0.0.0/8"]})),
+                Vec::<String>::new()
+            );
+            assert_eq!(
+                problems(json!({"listen": listen, "password": "x"})),
+                Vec::<String>::new()
+            );
         }
         for listen in ["127.0.0.9:1", "[::1]:6380", "localhost:6380"] {
             assert_eq!(problems(json!({"listen": listen})), Vec::<String>::new());

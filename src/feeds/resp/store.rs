@@ -15,8 +15,8 @@ use crate::component::journal::ReceiptId;
 use crate::feeds::resp::bucket::{Bucket, Kind, MOST_HELD, Place};
 use crate::feeds::resp::dead::Dead;
 use crate::feeds::resp::halves::{Half, Name, Waitings};
-use crate::feeds::resp::seen::{Known, Seen};
 use crate::feeds::resp::placed::{Placed, place};
+use crate::feeds::resp::seen::{Known, Seen};
 use crate::feeds::resp::stage::{Ground, Stage};
 use crate::feeds::resp::write::{Refusal, Write};
 use crate::model::client::tally::{Bounds, Tallier};
@@ -99,10 +99,9 @@ impl Store {
                     .collect()
             }
             // What does not fit together may fit one by one.
-            Err(Refusal::Full) if sent.len() > 1 => sent
-                .iter()
-                .map(|writes| self.try_accept(&[writes], at))
-                .collect(),
+            Err(Refusal::Full) if sent.len() > 1 => {
+                sent.iter().map(|writes| self.try_accept(&[writes], at)).collect()
+            }
             Err(refusal) => vec![Err(refusal); sent.len()],
         }
     }
@@ -115,7 +114,12 @@ impl Store {
             seen: &self.seen,
             lives: &lives,
         });
-        let counts = sent.iter().copied().flatten().map(|write| stage.take(write)).collect();
+        let counts = sent
+            .iter()
+            .copied()
+            .flatten()
+            .map(|write| stage.take(write))
+            .collect();
         let (whole, changes) = stage.finish();
         let mut unreadable = Vec::new();
         let mut placed = Vec::with_capacity(whole.len());
@@ -158,7 +162,11 @@ impl Store {
         at: Moment,
     ) -> Result<Vec<(u128, Known)>, Refusal> {
         let frames = self.halves.frames(changes, at.now);
-        let size = placed.iter().map(|record| record.frame().size() as u64).sum::<u64>() + frames.len() as u64;
+        let size = placed
+            .iter()
+            .map(|record| record.frame().size() as u64)
+            .sum::<u64>()
+            + frames.len() as u64;
         if size == 0 {
             return Ok(Vec::new());
         }
@@ -168,7 +176,10 @@ impl Store {
         if self.bytes() + size > self.most || !self.halves.has_room(changes) {
             if !std::mem::replace(&mut self.full, true) {
                 let most = self.most;
-                warn!(most, "Applications' records are refused: the write-ahead files have reached their bound.");
+                warn!(
+                    most,
+                    "Applications' records are refused: the write-ahead files have reached their bound."
+                );
             }
             return Err(Refusal::Full);
         }
@@ -228,7 +239,9 @@ impl Store {
                     break;
                 }
             }
-            written.before.push((receipt, bucket.log.length(), bucket.records));
+            written
+                .before
+                .push((receipt, bucket.log.length(), bucket.records));
             bucket.log.append(&bytes)?;
             let (piece, rest) = records.split_at(count);
             records = rest;
@@ -273,7 +286,9 @@ impl Store {
                 return;
             }
             let largest = self.buckets.iter().max_by_key(|(_, bucket)| held(bucket));
-            let Some(largest) = largest.map(|(receipt, _)| *receipt) else { return };
+            let Some(largest) = largest.map(|(receipt, _)| *receipt) else {
+                return;
+            };
             self.open.retain(|_, receipt| *receipt != largest);
             if let Some(bucket) = self.buckets.get_mut(&largest) {
                 bucket.tallier = None;
@@ -283,7 +298,11 @@ impl Store {
 
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
-        let files = self.buckets.values().map(|bucket| bucket.log.length()).sum::<u64>();
+        let files = self
+            .buckets
+            .values()
+            .map(|bucket| bucket.log.length())
+            .sum::<u64>();
         files + self.halves.file_bytes()
     }
 
@@ -303,8 +322,11 @@ impl Store {
 
     /// The files that must be brought to the medium.
     pub(super) fn take_dirty(&mut self) -> (Vec<Arc<File>>, bool) {
-        let mut files: Vec<Arc<File>> =
-            self.buckets.values_mut().filter_map(|bucket| bucket.log.take_dirty()).collect();
+        let mut files: Vec<Arc<File>> = self
+            .buckets
+            .values_mut()
+            .filter_map(|bucket| bucket.log.take_dirty())
+            .collect();
         files.extend(self.halves.log().take_dirty());
         (files, std::mem::take(&mut self.unnamed))
     }

@@ -36,7 +36,10 @@ pub(super) fn run(store: &Mutex<Store>, into: &dyn Recorder, mut batches: mpsc::
             closed_before: into.closed_before(),
         };
         let sent: Vec<&[Write]> = group.iter().map(|batch| &batch.writes[..]).collect();
-        let answers = store.lock().unwrap_or_else(PoisonError::into_inner).accept(&sent, at);
+        let answers = store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .accept(&sent, at);
         for (batch, answer) in group.into_iter().zip(answers) {
             // A connection that is gone asks no more.
             let _ = batch.answer.send(answer);

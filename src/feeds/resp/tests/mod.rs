@@ -63,13 +63,30 @@ impl Running {
 
     async fn stop(self) {
         self.stopper.stop();
-        timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap().unwrap();
+        timeout(Duration::from_secs(20), self.task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
     }
 
     /// Drops the feed wherever it is.
     async fn kill(self) {
         self.task.abort();
         assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
+}
+
+/// Starts again once the feed before has let go of the folder.
+async fn restart(folder: &Path, into: &Arc<Fake>) -> Running {
+    loop {
+        let feed = Running::start(folder, json!({}), into).await;
+        let mut client = feed.connect().await;
+        client.send(b"PING\r\n").await;
+        let mut pong = [0; 7];
+        if client.0.read_exact(&mut pong).await.is_ok() {
+            return feed;
+        }
     }
 }
 
@@ -86,7 +103,10 @@ impl Client {
         let mut read = vec![0; answer.len()];
         let came = timeout(Duration::from_secs(20), self.0.read_exact(&mut read)).await;
         let text = String::from_utf8_lossy(&read).into_owned();
-        assert!(came.is_ok_and(|came| came.is_ok()), "wanted {answer:?}, got {text:?}");
+        assert!(
+            came.is_ok_and(|came| came.is_ok()),
+            "wanted {answer:?}, got {text:?}"
+        );
         assert_eq!(text, answer);
     }
 

@@ -14,7 +14,10 @@ async fn every_command_has_the_answer_that_redis_gives() {
     for (words, answer) in [
         (&["ping"][..], "+PONG\r\n"),
         (&["PING", "a b"], "$3\r\na b\r\n"),
-        (&["PING", "a", "b"], "-ERR wrong number of arguments for 'ping' command\r\n"),
+        (
+            &["PING", "a", "b"],
+            "-ERR wrong number of arguments for 'ping' command\r\n",
+        ),
         (&["ECHO", "x"], "$1\r\nx\r\n"),
         (&["SELECT", "0"], "+OK\r\n"),
         (&["SELECT", "1"], "-ERR DB index is out of range\r\n"),
@@ -33,15 +36,33 @@ async fn every_command_has_the_answer_that_redis_gives() {
         (&["UNWATCH"], "+OK\r\n"),
         (&["EXEC"], "-ERR EXEC without MULTI\r\n"),
         (&["DISCARD"], "-ERR DISCARD without MULTI\r\n"),
-        (&["get", "a\r\nb"], "-ERR unknown command 'get', with args beginning with: 'a\\r\\nb' \r\n"),
-        (&["ZADD", KEYS, "1"], "-ERR wrong number of arguments for 'zadd' command\r\n"),
+        (
+            &["get", "a\r\nb"],
+            "-ERR unknown command 'get', with args beginning with: 'a\\r\\nb' \r\n",
+        ),
+        (
+            &["ZADD", KEYS, "1"],
+            "-ERR wrong number of arguments for 'zadd' command\r\n",
+        ),
         (&["ZADD", KEYS, "x", "k"], "-ERR value is not a valid float\r\n"),
         (&["ZADD", KEYS, "nan", "k"], "-ERR value is not a valid float\r\n"),
         (&["ZADD", KEYS, "1", "k", "2"], "-ERR syntax error\r\n"),
-        (&["ZADD", KEYS, "NX", "1", "k"], "-ERR syntax error: options of ZADD are not supported here\r\n"),
-        (&["ZADD", VALUES, "1", "k"], "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
-        (&["HSET", KEYS, "k", "v"], "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
-        (&["HSET", VALUES, "k", "v", "l"], "-ERR wrong number of arguments for 'hset' command\r\n"),
+        (
+            &["ZADD", KEYS, "NX", "1", "k"],
+            "-ERR syntax error: options of ZADD are not supported here\r\n",
+        ),
+        (
+            &["ZADD", VALUES, "1", "k"],
+            "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+        ),
+        (
+            &["HSET", KEYS, "k", "v"],
+            "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+        ),
+        (
+            &["HSET", VALUES, "k", "v", "l"],
+            "-ERR wrong number of arguments for 'hset' command\r\n",
+        ),
         (
             &["HSET", "chouette:metrics:wrapped.values", "k", "v"],
             "-NOPERM only chouette:metrics:raw and chouette:logs:wrapped are here, each with .keys and .values\r\n",
@@ -77,11 +98,22 @@ async fn a_transaction_with_an_error_is_given_up_whole() {
     let (_folder, into, feed) = feed(json!({})).await;
     let mut client = feed.connect().await;
     client.ask(&["MULTI"], "+OK\r\n").await;
-    client.ask(&["MULTI"], "-ERR MULTI calls can not be nested\r\n").await;
-    client.ask(&["WATCH", "x"], "-ERR WATCH inside MULTI is not allowed\r\n").await;
+    client
+        .ask(&["MULTI"], "-ERR MULTI calls can not be nested\r\n")
+        .await;
+    client
+        .ask(&["WATCH", "x"], "-ERR WATCH inside MULTI is not allowed\r\n")
+        .await;
     client.ask(&["ZADD", KEYS, "1", "k"], "+QUEUED\r\n").await;
-    client.ask(&["HSET", VALUES, "k", &count("a", 1.0, NOW)], "+QUEUED\r\n").await;
-    client.ask(&["GET", "k"], "-ERR unknown command 'get', with args beginning with: 'k' \r\n").await;
+    client
+        .ask(&["HSET", VALUES, "k", &count("a", 1.0, NOW)], "+QUEUED\r\n")
+        .await;
+    client
+        .ask(
+            &["GET", "k"],
+            "-ERR unknown command 'get', with args beginning with: 'k' \r\n",
+        )
+        .await;
     let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
     client.ask(&["EXEC"], aborted).await;
     client.ask(&["MULTI"], "+OK\r\n").await;
@@ -91,10 +123,15 @@ async fn a_transaction_with_an_error_is_given_up_whole() {
     client.ask(&["MULTI"], "+OK\r\n").await;
     client.ask(&["PING"], "+QUEUED\r\n").await;
     client.ask(&["ZADD", KEYS, "x", "k"], "+QUEUED\r\n").await;
-    client.ask(&["HSET", VALUES, "k", &count("b", 2.0, NOW)], "+QUEUED\r\n").await;
+    client
+        .ask(&["HSET", VALUES, "k", &count("b", 2.0, NOW)], "+QUEUED\r\n")
+        .await;
     client.ask(&["ZADD", KEYS, "1", "k"], "+QUEUED\r\n").await;
     client
-        .ask(&["EXEC"], "*4\r\n+PONG\r\n-ERR value is not a valid float\r\n:1\r\n:1\r\n")
+        .ask(
+            &["EXEC"],
+            "*4\r\n+PONG\r\n-ERR value is not a valid float\r\n:1\r\n:1\r\n",
+        )
         .await;
     client.ask(&["MULTI"], "+OK\r\n").await;
     client.ask(&["EXEC"], "*0\r\n").await;
@@ -139,31 +176,51 @@ async fn pieces_of_any_size_and_pipelines_are_the_same() {
         write
     });
     let mut answers = vec![0; STORED.len() * 5_000];
-    timeout(Duration::from_secs(20), read.read_exact(&mut answers)).await.unwrap().unwrap();
+    timeout(Duration::from_secs(20), read.read_exact(&mut answers))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(answers, STORED.repeat(5_000).into_bytes());
     writing.await.unwrap();
     feed.stop().await;
-    assert_eq!(into.journal().sums, [("a".to_string(), 5_000.0 + cut as f64)].into());
+    assert_eq!(
+        into.journal().sums,
+        [("a".to_string(), 5_000.0 + cut as f64)].into()
+    );
 }
 
 #[tokio::test]
 async fn what_speaks_http_is_closed_before_its_body() {
     let (_folder, into, feed) = feed(json!({})).await;
-    for head in ["POST / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /x HTTP/1.1\r\n", "Host: x\r\n", "HEAD /"] {
+    for head in [
+        "POST / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /x HTTP/1.1\r\n",
+        "Host: x\r\n",
+        "HEAD /",
+    ] {
         let mut client = feed.connect().await;
-        client.send([head.as_bytes(), &stored("k", NOW, &count("a", 1.0, NOW))].concat()).await;
+        client
+            .send([head.as_bytes(), &stored("k", NOW, &count("a", 1.0, NOW))].concat())
+            .await;
         client.expect_end("").await;
     }
     let mut client = feed.connect().await;
     client.send(b"*1\r\n+PING\r\n").await;
-    client.expect_end("-ERR Protocol error: expected '$', got '+'\r\n").await;
+    client
+        .expect_end("-ERR Protocol error: expected '$', got '+'\r\n")
+        .await;
     let mut client = feed.connect().await;
     client.send(b"PING\r\n*2\r\n$4\r\nECHO\r\n$10485760\r\n").await;
-    client.expect_end("+PONG\r\n-ERR Protocol error: invalid bulk length\r\n").await;
+    client
+        .expect_end("+PONG\r\n-ERR Protocol error: invalid bulk length\r\n")
+        .await;
     feed.stop().await;
     let journal = into.journal();
     assert_eq!(journal.sums, [].into());
-    assert_eq!(journal.facts.refused, [("http", 4), ("protocol", 1), ("too_large", 1)].into());
+    assert_eq!(
+        journal.facts.refused,
+        [("http", 4), ("protocol", 1), ("too_large", 1)].into()
+    );
 }
 
 #[tokio::test]
@@ -180,12 +237,16 @@ async fn a_password_is_asked_of_everybody() {
     client.ask(&["AUTH", "hunter2"], "+OK\r\n").await;
     client.ask(&["PING"], "+PONG\r\n").await;
     let mut client = feed.connect().await;
-    client.send(command(&["HELLO", "3", "AUTH", "app", "hunter2"])).await;
+    client
+        .send(command(&["HELLO", "3", "AUTH", "app", "hunter2"]))
+        .await;
     client.expect("%7\r\n").await;
     // Before it is known, a client may send little.
     let mut client = feed.connect().await;
     client.send(b"*11\r\n").await;
-    client.expect_end("-ERR Protocol error: invalid multibulk length\r\n").await;
+    client
+        .expect_end("-ERR Protocol error: invalid multibulk length\r\n")
+        .await;
     let mut client = feed.connect().await;
     for _ in 0..9 {
         client.ask(&["AUTH", "x"], wrong).await;
@@ -193,7 +254,10 @@ async fn a_password_is_asked_of_everybody() {
     client.send(command(&["AUTH", "x"])).await;
     client.expect_end(wrong).await;
     feed.stop().await;
-    assert_eq!(into.journal().facts.refused, [("auth", 1), ("protocol", 1)].into());
+    assert_eq!(
+        into.journal().facts.refused,
+        [("auth", 1), ("protocol", 1)].into()
+    );
 }
 
 #[tokio::test]
@@ -209,18 +273,31 @@ async fn connections_are_bounded_in_number_bytes_and_time() {
     one.ask(&["PING"], "+PONG\r\n").await;
     let mut slow = feed.connect().await;
     slow.ask(&["PING"], "+PONG\r\n").await;
-    feed.connect().await.expect_end("-ERR max number of clients reached\r\n").await;
+    feed.connect()
+        .await
+        .expect_end("-ERR max number of clients reached\r\n")
+        .await;
     slow.send(b"*1\r\n$4\r\nPI").await;
     slow.expect_end("").await;
     into.wait(|journal| journal.facts.connections == 1).await;
     let mut large = feed.connect().await;
-    large.send(format!("*3\r\n$4\r\nECHO\r\n$1000000\r\n{}\r\n$999999\r\n", "x".repeat(1_000_000))).await;
+    large
+        .send(format!(
+            "*3\r\n$4\r\nECHO\r\n$1000000\r\n{}\r\n$999999\r\n",
+            "x".repeat(1_000_000)
+        ))
+        .await;
     large.send("x".repeat(200_000)).await;
-    large.expect_end("-ERR the agent holds too many half-sent commands\r\n").await;
+    large
+        .expect_end("-ERR the agent holds too many half-sent commands\r\n")
+        .await;
     one.ask(&["PING"], "+PONG\r\n").await;
     feed.stop().await;
     let facts = into.journal().facts;
-    assert_eq!(facts.refused, [("connections", 1), ("slow", 1), ("too_large", 1)].into());
+    assert_eq!(
+        facts.refused,
+        [("connections", 1), ("slow", 1), ("too_large", 1)].into()
+    );
     assert_eq!(facts.connections, 0);
 }
 

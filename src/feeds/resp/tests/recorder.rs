@@ -25,6 +25,8 @@ pub(super) struct Journal {
     pub(super) widest: usize,
     pub(super) remembered: BTreeSet<ReceiptId>,
     pub(super) asked: usize,
+    /// Hand-overs, those that failed among them.
+    pub(super) tries: usize,
     pub(super) facts: FeedFacts,
 }
 
@@ -89,7 +91,11 @@ fn add(journal: &mut Journal, handed: &Handed) {
                     if let Aggregate::Delta { sum, .. } = tally.series.aggregate {
                         *journal.sums.entry(name.clone()).or_default() += sum;
                     }
-                    journal.windows.entry(name).or_default().insert(window.start.seconds());
+                    journal
+                        .windows
+                        .entry(name)
+                        .or_default()
+                        .insert(window.start.seconds());
                 }
             }
         }
@@ -109,7 +115,9 @@ impl Recorder for Fake {
     }
 
     fn closed_before(&self) -> Timestamp {
-        self.now().before(Duration::from_secs(2)).window_start(self.interval())
+        self.now()
+            .before(Duration::from_secs(2))
+            .window_start(self.interval())
     }
 
     fn bounds(&self, _metric: &str) -> Arc<[f64]> {
@@ -135,12 +143,13 @@ impl Recorder for Fake {
                 (stored, stored && fastrand::bool())
             }
         };
-        if stored {
-            self.journal.send_modify(|journal| {
+        self.journal.send_modify(|journal| {
+            journal.tries += 1;
+            if stored {
                 assert!(journal.remembered.insert(receipt.id), "a receipt came twice");
                 add(journal, &handed);
-            });
-        }
+            }
+        });
         // A feed that dies here does not learn how it went.
         tokio::task::yield_now().await;
         match told {

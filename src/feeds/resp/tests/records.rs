@@ -9,7 +9,10 @@ async fn feed() -> (tempfile::TempDir, Arc<Fake>, Running) {
 }
 
 fn sums<const N: usize>(pairs: [(&str, f64); N]) -> std::collections::BTreeMap<String, f64> {
-    pairs.into_iter().map(|(name, sum)| (name.to_string(), sum)).collect()
+    pairs
+        .into_iter()
+        .map(|(name, sum)| (name.to_string(), sum))
+        .collect()
 }
 
 #[tokio::test]
@@ -23,7 +26,9 @@ async fn a_record_is_handed_over_when_its_window_is_closed() {
     into.wait(|journal| journal.facts.waiting == 3).await;
     assert_eq!(into.journal().blocks, 0);
     into.set_now(NOW + 7);
-    let journal = into.wait(|journal| journal.blocks == 1 && journal.remembered.is_empty()).await;
+    let journal = into
+        .wait(|journal| journal.blocks == 1 && journal.remembered.is_empty())
+        .await;
     assert_eq!(journal.sums, sums([("n", 3.0)]));
     assert_eq!(journal.windows["n"], [NOW - 5].into());
     let journal = into.wait(|journal| journal.facts.waiting == 1).await;
@@ -49,10 +54,14 @@ async fn an_hour_of_backlog_is_one_block_and_the_future_is_now() {
     let mut client = feed.connect().await;
     for index in 0..360 {
         let time = NOW - 3600 + index * 10 - 10;
-        client.send(stored(&format!("k{index}"), time, &count("n", 1.0, time))).await;
+        client
+            .send(stored(&format!("k{index}"), time, &count("n", 1.0, time)))
+            .await;
         client.expect(STORED).await;
     }
-    client.send(stored("ahead", NOW, &count("ahead", 1.0, NOW + 601))).await;
+    client
+        .send(stored("ahead", NOW, &count("ahead", 1.0, NOW + 601)))
+        .await;
     client.expect(STORED).await;
     feed.stop().await;
     let journal = into.journal();
@@ -67,18 +76,40 @@ async fn halves_find_each_other_in_either_order_and_across_a_restart() {
     let (folder, into, feed) = feed().await;
     let mut client = feed.connect().await;
     let time = NOW.to_string();
-    client.ask(&["ZADD", KEYS, &time, "a", &time, "b", &time, "b"], ":2\r\n").await;
+    client
+        .ask(&["ZADD", KEYS, &time, "a", &time, "b", &time, "b"], ":2\r\n")
+        .await;
     client.ask(&["ZADD", KEYS, &time, "a"], ":0\r\n").await;
-    client.ask(&["HSET", VALUES, "a", &count("n", 1.0, NOW)], ":1\r\n").await;
-    client.ask(&["HMSET", VALUES, "c", &count("n", 2.0, NOW), "d", &count("n", 99.0, NOW)], "+OK\r\n").await;
-    client.ask(&["HSET", VALUES, "d", &count("n", 4.0, NOW)], ":0\r\n").await;
+    client
+        .ask(&["HSET", VALUES, "a", &count("n", 1.0, NOW)], ":1\r\n")
+        .await;
+    client
+        .ask(
+            &[
+                "HMSET",
+                VALUES,
+                "c",
+                &count("n", 2.0, NOW),
+                "d",
+                &count("n", 99.0, NOW),
+            ],
+            "+OK\r\n",
+        )
+        .await;
+    client
+        .ask(&["HSET", VALUES, "d", &count("n", 4.0, NOW)], ":0\r\n")
+        .await;
     feed.stop().await;
     assert_eq!(into.journal().sums, sums([("n", 1.0)]));
     assert_eq!(into.journal().facts.waiting, 3);
     let feed = Running::start(folder.path(), json!({}), &into).await;
     let mut client = feed.connect().await;
-    client.ask(&["ZADD", KEYS, &time, "c", &time, "d"], ":2\r\n").await;
-    client.ask(&["HSET", VALUES, "b", &count("n", 8.0, NOW)], ":1\r\n").await;
+    client
+        .ask(&["ZADD", KEYS, &time, "c", &time, "d"], ":2\r\n")
+        .await;
+    client
+        .ask(&["HSET", VALUES, "b", &count("n", 8.0, NOW)], ":1\r\n")
+        .await;
     feed.stop().await;
     assert_eq!(into.journal().sums, sums([("n", 15.0)]));
     assert_eq!(into.journal().facts.waiting, 0);
@@ -129,9 +160,15 @@ async fn unreadable_records_are_answered_counted_and_sampled() {
     assert_eq!(journal.facts.unreadable.values().sum::<u64>(), 5);
     assert_eq!(journal.facts.unreadable["no_metric"], 1);
     let dead = std::fs::read_to_string(folder.path().join("dead.jsonl")).unwrap();
-    let lines: Vec<Value> = dead.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = dead
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 5);
-    assert_eq!((&lines[0]["key"], &lines[0]["record"]), (&json!("1"), &json!("nonsense")));
+    assert_eq!(
+        (&lines[0]["key"], &lines[0]["record"]),
+        (&json!("1"), &json!("nonsense"))
+    );
     assert_eq!(lines[4]["record"].as_str().unwrap().len(), 4096);
 }
 
@@ -143,8 +180,15 @@ async fn logs_go_as_they_are_in_blocks_of_a_bounded_size() {
     for index in 0..10 {
         let key = format!("k{index}");
         let log = json!({"date": "2027-01-15T08:00:05Z", "message": {"msg": text}, "n": index}).to_string();
-        client.ask(&["ZADD", "chouette:logs:wrapped.keys", "1800000005.5", &key], ":1\r\n").await;
-        client.ask(&["HSET", "chouette:logs:wrapped.values", &key, &log], ":1\r\n").await;
+        client
+            .ask(
+                &["ZADD", "chouette:logs:wrapped.keys", "1800000005.5", &key],
+                ":1\r\n",
+            )
+            .await;
+        client
+            .ask(&["HSET", "chouette:logs:wrapped.values", &key, &log], ":1\r\n")
+            .await;
     }
     let journal = into.wait(|journal| journal.logs.len() == 10).await;
     let mut numbers: Vec<u64> = journal
@@ -165,12 +209,15 @@ async fn beyond_the_bound_records_are_refused_until_there_is_room() {
     let into = Fake::new(NOW);
     let feed = Running::within(folder.path(), json!({}), &into, |bounds| bounds.bytes = 10_000).await;
     let mut client = feed.connect().await;
-    let refused = "-OOM command not allowed: the records that wait for the journal have reached feeds.resp.bound\r\n";
+    let refused =
+        "-OOM command not allowed: the records that wait for the journal have reached feeds.resp.bound\r\n";
     client.send(stored("a", NOW, &count("n", 1.0, NOW))).await;
     client.expect(STORED).await;
     let large = "x".repeat(10_000);
     client.send(stored(&large, NOW, &count("n", 2.0, NOW))).await;
-    client.expect(&format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n{refused}")).await;
+    client
+        .expect(&format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n{refused}"))
+        .await;
     client.ask(&["ZADD", KEYS, "1", &large], refused).await;
     let journal = into.wait(|journal| journal.facts.trouble.is_some()).await;
     assert_eq!(journal.facts.refused, [("bound", 2)].into());
@@ -190,26 +237,16 @@ async fn what_the_journal_does_not_take_is_handed_over_again() {
         client.expect(STORED).await;
         into.set_mood(mood);
         into.set_now(NOW + 7);
-        into.wait(|journal| journal.facts.warnings.contains_key("journal")).await;
+        into.wait(|journal| journal.facts.warnings.contains_key("journal"))
+            .await;
         client.send(stored("b", NOW, &count("n", 2.0, NOW))).await;
         client.expect(STORED).await;
         into.set_mood(Mood::Takes);
         into.set_now(NOW + 20);
-        let journal = into.wait(|journal| journal.blocks == 2 && journal.facts.warnings.is_empty()).await;
+        let journal = into
+            .wait(|journal| journal.blocks == 2 && journal.facts.warnings.is_empty())
+            .await;
         assert_eq!(journal.sums, sums([("n", 3.0)]));
         feed.stop().await;
-    }
-}
-
-/// Starts again once the feed before has let go of the folder.
-async fn restart(folder: &Path, into: &Arc<Fake>) -> Running {
-    loop {
-        let feed = Running::start(folder, json!({}), into).await;
-        let mut client = feed.connect().await;
-        client.send(b"PING\r\n").await;
-        let mut pong = [0; 7];
-        if client.0.read_exact(&mut pong).await.is_ok() {
-            return feed;
-        }
     }
 }
