@@ -93,7 +93,7 @@ fn zadd(arguments: &[Bytes], access: &Access) -> Verdict {
     if ZADD_OPTIONS.contains(&&option[..]) {
         return failed("ERR syntax error: options of ZADD are not supported here");
     }
-    if arguments.len() % 2 == 0 {
+    if arguments.len().is_multiple_of(2) {
         return failed("ERR syntax error");
     }
     let mut times = Vec::with_capacity(arguments.len() / 2);
@@ -122,7 +122,7 @@ fn hset(name: &[u8], arguments: &[Bytes], access: &Access) -> Verdict {
         Some(Key::Times(_)) => return wrong_type(),
         Some(Key::Values(queue)) => queue,
     };
-    if arguments.len() % 2 == 0 {
+    if arguments.len().is_multiple_of(2) {
         return Verdict::Done(Action::Answer(arity(name)));
     }
     let pairs = arguments[1..].chunks_exact(2);

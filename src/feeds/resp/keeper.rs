@@ -105,7 +105,10 @@ impl Keeper {
             let mut store = lock(&self.store);
             let full =
                 "the records that wait for the journal have reached feeds.resp.bound; new ones are refused";
-            let trouble = store.failure.clone().or(store.full.then(|| full.to_string()));
+            let trouble = store
+                .failure
+                .clone()
+                .or(store.is_full().then(|| full.to_string()));
             (std::mem::take(&mut store.counts), store.waiting(), trouble)
         };
         self.into.note(&mut |facts| {

@@ -99,7 +99,7 @@ impl Store {
                     .collect()
             }
             // What does not fit together may fit one by one.
-            Err(Refusal::Full) if sent.len() > 1 => {
+            Err(Refusal::Full | Refusal::Halves) if sent.len() > 1 => {
                 sent.iter().map(|writes| self.try_accept(&[writes], at)).collect()
             }
             Err(refusal) => vec![Err(refusal); sent.len()],
@@ -173,7 +173,10 @@ impl Store {
         if self.failure.is_some() {
             return Err(Refusal::Disk);
         }
-        if self.bytes() + size > self.most || !self.halves.has_room(changes) {
+        if !self.halves.has_room(changes) {
+            return Err(Refusal::Halves);
+        }
+        if self.bytes() + size > self.most {
             if !std::mem::replace(&mut self.full, true) {
                 let most = self.most;
                 warn!(
@@ -183,9 +186,7 @@ impl Store {
             }
             return Err(Refusal::Full);
         }
-        if std::mem::take(&mut self.full) {
-            info!("Applications' records are accepted again.");
-        }
+        self.no_longer_full();
         let mut pieces: BTreeMap<Place, Vec<&Placed<'_>>> = BTreeMap::new();
         for record in placed {
             pieces.entry(record.place).or_default().push(record);
@@ -304,6 +305,20 @@ impl Store {
             .map(|bucket| bucket.log.length())
             .sum::<u64>();
         files + self.halves.file_bytes()
+    }
+
+    /// Whether the bound stands against new records: it was reached, and a tenth of it has not been freed since.
+    pub(super) fn is_full(&mut self) -> bool {
+        if self.full && self.bytes() < self.most / 10 * 9 {
+            self.no_longer_full();
+        }
+        self.full
+    }
+
+    fn no_longer_full(&mut self) {
+        if std::mem::take(&mut self.full) {
+            info!("Applications' records are accepted again.");
+        }
     }
 
     /// Records that wait for the journal, halves included.

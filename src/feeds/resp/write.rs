@@ -36,6 +36,8 @@ pub(super) enum Halves {
 pub(super) enum Refusal {
     /// The bound is reached.
     Full,
+    /// Too many halves wait for their other halves.
+    Halves,
     /// The medium fails.
     Disk,
     /// The agent stops.
@@ -47,6 +49,7 @@ impl Refusal {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Full => "bound",
+            Self::Halves => "halves",
             Self::Disk => "disk",
             Self::Stopping => "stopping",
         }
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Full => {
                 "OOM command not allowed: the records that wait for the journal have reached feeds.resp.bound"
             }
+            Self::Halves => "OOM command not allowed: too many keys and values wait for each other",
             Self::Disk => {
                 "MISCONF the agent cannot write to its disk, so commands that may modify the data are disabled"
             }

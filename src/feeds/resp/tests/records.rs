@@ -211,19 +211,21 @@ async fn beyond_the_bound_records_are_refused_until_there_is_room() {
     let mut client = feed.connect().await;
     let refused =
         "-OOM command not allowed: the records that wait for the journal have reached feeds.resp.bound\r\n";
-    client.send(stored("a", NOW, &count("n", 1.0, NOW))).await;
+    let large = "x".repeat(9_000);
+    client.send(stored(&large, NOW, &count("n", 1.0, NOW))).await;
     client.expect(STORED).await;
-    let large = "x".repeat(10_000);
-    client.send(stored(&large, NOW, &count("n", 2.0, NOW))).await;
+    let another = "y".repeat(9_000);
+    client.send(stored(&another, NOW, &count("n", 2.0, NOW))).await;
     client
         .expect(&format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n{refused}"))
         .await;
-    client.ask(&["ZADD", KEYS, "1", &large], refused).await;
+    client.ask(&["ZADD", KEYS, "1", &another], refused).await;
     let journal = into.wait(|journal| journal.facts.trouble.is_some()).await;
     assert_eq!(journal.facts.refused, [("bound", 2)].into());
-    client.send(stored("b", NOW, &count("n", 4.0, NOW))).await;
-    client.expect(STORED).await;
+    into.set_now(NOW + 7);
     into.wait(|journal| journal.facts.trouble.is_none()).await;
+    client.send(stored(&another, NOW, &count("n", 4.0, NOW))).await;
+    client.expect(STORED).await;
     feed.stop().await;
     assert_eq!(into.journal().sums, sums([("n", 5.0)]));
 }
