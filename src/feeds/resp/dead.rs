@@ -105,7 +105,14 @@ impl Dead {
             from -= line.len();
         }
         let next = self.path.with_file_name(NEXT);
-        fs::write(&next, &text[from..])?;
+        let mut options = OpenOptions::new();
+        let file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o640)
+            .open(&next);
+        file?.write_all(&text[from..])?;
         fs::rename(&next, &self.path)?;
         (self.lines, self.bytes) = (kept, text.len() - from);
         Ok(())

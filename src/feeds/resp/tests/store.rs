@@ -85,18 +85,25 @@ fn what_becomes_one_block_is_bounded_however_much_comes_at_once() {
     let keys: Vec<String> = (0..45_000).map(|index| format!("k{index}")).collect();
     let records = keys.iter().map(|key| (key.clone(), count(key, 1.0, NOW)));
     let writes = [values(records), times(&keys)];
-    assert_eq!(store.accept(&[&writes], AT), [Err(Refusal::Halves)]);
-    for keys in keys.chunks(9_000) {
-        let records = keys.iter().map(|key| (key.clone(), count(key, 1.0, NOW)));
-        let writes = [values(records), times(keys)];
-        assert_eq!(store.accept(&[&writes], AT), [Ok(vec![9_000, 9_000])]);
-    }
+    assert_eq!(store.accept(&[&writes], AT), [Ok(vec![45_000, 45_000])]);
     let mut sizes = Vec::new();
     while let Some(due) = store.next_due(AT, true) {
         sizes.push(due.windows.unwrap()[0].series.len());
         store.left(due.receipt);
     }
     assert_eq!(sizes, [40_000, 5_000]);
+}
+
+#[test]
+fn halves_that_wait_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path(), 64 << 20);
+    let keys: Vec<String> = (0..10_001).map(|index| format!("k{index}")).collect();
+    assert_eq!(
+        store.accept(&[&[times(&keys)], &[times(&keys[..3])]], AT),
+        [Err(Refusal::Halves), Ok(vec![3])]
+    );
+    assert_eq!((store.waiting(), store.is_full()), (3, false));
 }
 
 #[test]
