@@ -17,16 +17,21 @@
 mod support;
 
 mod aggregation;
+mod bad_records;
 mod cases;
 mod chaos;
 mod cli;
 mod clock;
 mod delivery;
 mod disk;
+mod exactly_once;
 mod exposition;
 mod layers;
+mod logs;
 mod names;
 mod newcomer;
 mod openmetrics;
 mod prometheus;
+mod redis_feed;
+mod resp;
 mod victoria;

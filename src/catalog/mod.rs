@@ -94,17 +94,20 @@ pub static CATALOG: Catalog = Catalog {
         Entry {
             descriptor: &outputs::datadog::DESCRIPTOR,
             build: |section, cx, findings| {
-                let defaults = outputs::datadog::Defaults {
-                    timeout: cx.release_interval * 4 / 5,
-                    proxies: Proxies::from_env(cx.variable),
-                };
-                let made = outputs::datadog::build(section, &defaults, &mut findings.problems)?;
-                for warning in made.warnings() {
-                    findings.warnings.add(section.path.as_str(), warning.as_str());
-                }
+                let made = outputs::datadog::build(section, &datadog(cx), &mut findings.problems)?;
+                warn(section, made.warnings(), findings);
                 Some(Box::new(made))
             },
             effective: outputs::datadog::effective,
+        },
+        Entry {
+            descriptor: &outputs::datadog::logs::DESCRIPTOR,
+            build: |section, cx, findings| {
+                let made = outputs::datadog::logs::build(section, &datadog(cx), &mut findings.problems)?;
+                warn(section, made.warnings(), findings);
+                Some(Box::new(made))
+            },
+            effective: outputs::datadog::logs::effective,
         },
         Entry {
             descriptor: &outputs::console::DESCRIPTOR,
@@ -116,6 +119,19 @@ pub static CATALOG: Catalog = Catalog {
         },
     ],
 };
+
+fn datadog(cx: &Context<'_>) -> outputs::datadog::Defaults {
+    outputs::datadog::Defaults {
+        timeout: cx.release_interval * 4 / 5,
+        proxies: Proxies::from_env(cx.variable),
+    }
+}
+
+fn warn(section: &Section, warnings: &[String], findings: &mut Findings) {
+    for warning in warnings {
+        findings.warnings.add(section.path.as_str(), warning.as_str());
+    }
+}
 
 /// What the wrapper `datadog` tells of observations.
 #[derive(Deserialize)]

@@ -259,6 +259,7 @@ mod tests {
 
     use super::*;
     use crate::component::output::{Encoded, NameStyle, Sent, Series, SeriesName, Speaker, Traits};
+    use crate::model::block::BlockKind;
     use crate::model::labels::Labels;
     use crate::model::point::PointKind;
 
@@ -268,6 +269,7 @@ mod tests {
     impl Output for Answering {
         fn traits(&self) -> Traits {
             Traits {
+                takes: BlockKind::Points,
                 names: NameStyle::Dotted,
                 fresh_first: true,
                 repeat_harmless: true,

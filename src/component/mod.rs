@@ -18,6 +18,7 @@
 //! * [`feed`]: accepts what applications hand in
 //! * [`wrapper`]: decides which points a window becomes
 //! * [`journal`]: the store-and-forward log
+//! * [`receipt`]: what makes sure that a hand-over is journalled once
 //! * [`output`]: one destination
 //! * [`settings`]: a section of the settings, and every problem in it
 
@@ -27,5 +28,6 @@ pub mod descriptor;
 pub mod feed;
 pub mod journal;
 pub mod output;
+pub mod receipt;
 pub mod settings;
 pub mod wrapper;

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
+use crate::model::log::LogRecord;
 use crate::model::point::PointKind;
 
 /// Which of a point's names a destination goes by.
@@ -21,18 +23,20 @@ pub enum NameStyle {
 /// What a destination is like; constant over an output's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traits {
+    /// Which blocks it is sent. Of the methods of [`Output`] only those for that kind are called.
+    pub takes: BlockKind,
     /// Which names it goes by.
     pub names: NameStyle,
     /// Whether live data may overtake the backlog, or everything goes oldest first.
     pub fresh_first: bool,
-    /// Whether sending a point twice changes nothing there.
+    /// Whether sending an item twice changes nothing there.
     pub repeat_harmless: bool,
-    /// Points older than this are forgotten there, though it answers that it took them, unless
+    /// Items older than this are forgotten there, though it answers that it took them, unless
     /// [`Output::keeps_historical`] says otherwise for their name. `None`: any age is kept.
     pub max_age: Option<Duration>,
 }
 
-/// Who is speaking: added to every point when it is sent.
+/// Who is speaking: added to every item when it is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
     /// The host's name; empty for none.
@@ -63,14 +67,25 @@ pub struct Series {
     pub points: Vec<(i64, f64)>,
 }
 
+/// A log record in the destination's form, ready to stand in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When it was written, re-dated, seconds since 1970-01-01 UTC.
+    pub time: i64,
+    /// The entry.
+    pub json: Box<str>,
+    /// Whether it was longer than the destination takes, so that a part of it is missing.
+    pub cut: bool,
+}
+
 /// A request's body, encoded up to the destination's limits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
     /// The body, compressed as the destination takes it.
     pub body: Bytes,
-    /// How many of the given series it holds completely, from the front.
+    /// How many of the given series, or log entries, it holds completely, from the front.
     pub series: usize,
-    /// How many points of the series behind those it holds, from the front; 0 in most cases.
+    /// How many points of the series behind those it holds, from the front; 0 in most cases, and for logs.
     pub points_of_next: usize,
     /// Bytes before compression.
     pub raw_bytes: u64,
@@ -145,14 +160,38 @@ pub trait Output: Send + Sync {
         kind: PointKind,
         interval: u32,
         speaker: &Speaker,
-    ) -> Option<SeriesName>;
+    ) -> Option<SeriesName> {
+        let _ = (metric, labels, kind, interval, speaker);
+        None
+    }
 
     /// Whether the destination keeps points of this metric whatever their age.
-    fn keeps_historical(&self, metric: &str) -> bool;
+    fn keeps_historical(&self, metric: &str) -> bool {
+        let _ = metric;
+        false
+    }
 
     /// Encodes as many series from the front as fit the destination's limits divided by `shrink` (1 or more; it
     /// doubles after a 413), but at least one point. `series` is not empty.
-    fn encode(&self, series: &[Series], speaker: &Speaker, shrink: u32) -> Encoded;
+    fn encode(&self, series: &[Series], speaker: &Speaker, shrink: u32) -> Encoded {
+        let _ = (series, speaker, shrink);
+        Encoded::default()
+    }
+
+    /// A log record in the destination's form, the speaker's host and tags added, cut to the longest that it takes.
+    /// `redated`: the clock that the record was dated by was wrong, and [`LogRecord::time`] was put right since; the
+    /// date in its text was not. `None`: no form of it can be sent (counted as refused).
+    fn log_entry(&self, record: &LogRecord, redated: bool, speaker: &Speaker) -> Option<LogEntry> {
+        let _ = (record, redated, speaker);
+        None
+    }
+
+    /// Encodes as many log entries from the front as fit the destination's limits divided by `shrink`, but at least
+    /// one. `entries` is not empty.
+    fn encode_logs(&self, entries: &[LogEntry], shrink: u32) -> Encoded {
+        let _ = (entries, shrink);
+        Encoded::default()
+    }
 
     /// Sends one encoded request, once, within the output's timeout.
     ///

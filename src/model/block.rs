@@ -5,9 +5,10 @@ use bytes::Bytes;
 use crate::model::time::ClockStamp;
 
 /// What a block holds; each kind has its own age limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockKind {
     /// Points.
+    #[default]
     Points,
     /// Log records.
     Logs,

@@ -14,6 +14,7 @@ use crate::component::output::{
     Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
 use crate::component::settings::{Problems, Section};
+use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
 use crate::model::point::{Point, PointKind};
 
@@ -153,6 +154,7 @@ fn tags(labels: &Labels, speaker: &Speaker) -> Vec<String> {
 impl Output for Console {
     fn traits(&self) -> Traits {
         Traits {
+            takes: BlockKind::Points,
             names: NameStyle::Dotted,
             fresh_first: false,
             repeat_harmless: false,

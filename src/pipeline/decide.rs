@@ -7,9 +7,9 @@ use crate::component::output::{SendError, Sent};
 /// What was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
-    /// How many series.
-    pub(crate) series: usize,
-    /// How many points.
+    /// How many series, or log entries.
+    pub(crate) units: usize,
+    /// How many points; a log entry is one.
     pub(crate) points: usize,
 }
 
@@ -52,14 +52,14 @@ impl Cause {
         match self {
             Self::Key => "the key is not accepted",
             Self::Address => "this is not the place for it; check the address",
-            Self::Requests => "it refuses all or nearly all series, so the fault is not theirs",
+            Self::Requests => "it refuses all or nearly all of what it is sent, so the fault is not theirs",
         }
     }
 }
 
 /// What follows an answer to a request.
 pub(crate) fn decide(answer: &Result<Sent, SendError>, attempt: Attempt) -> Action {
-    let lone = attempt.series <= 1;
+    let lone = attempt.units <= 1;
     match answer {
         // A documented success, complaints or not: the destination has it, and would refuse nothing again.
         Ok(_) => Action::Acknowledge,
@@ -108,15 +108,9 @@ mod tests {
     fn every_answer_has_its_action() {
         let reason = || String::new();
         let second = Some(Duration::from_secs(1));
-        let many = Attempt {
-            series: 5,
-            points: 50,
-        };
-        let lone = Attempt {
-            series: 1,
-            points: 50,
-        };
-        let single = Attempt { series: 1, points: 1 };
+        let many = Attempt { units: 5, points: 50 };
+        let lone = Attempt { units: 1, points: 50 };
+        let single = Attempt { units: 1, points: 1 };
         let complaint = Sent {
             complaints: vec!["no".to_string()],
             date: None,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::component::journal::{EntryId, ItemSet, Journal, OutputId};
-use crate::component::output::{Output, Speaker, Traits};
+use crate::component::output::{LogEntry, Output, Series, Speaker, Traits};
+use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
 use crate::pipeline::account;
 use crate::pipeline::backoff::Backoff;
@@ -16,6 +17,7 @@ use crate::pipeline::lanes::{Lanes, Which};
 use crate::pipeline::ledger::Ledger;
 use crate::pipeline::read::Refill;
 use crate::pipeline::standing::{Mode, Standing};
+use crate::pipeline::unit::Unit;
 use crate::registry::board::{Board, OutputFacts};
 use crate::support::shutdown::Shutdown;
 
@@ -33,9 +35,9 @@ pub struct DeliverySettings {
     /// How long after the aligned moment, so that the window that ends at it goes along: the closer's grace and
     /// about a second more.
     pub release_delay: Duration,
-    /// Most points of a request, at least 1.
+    /// Most points of a request, at least 1. A request has no more than 1,000 log entries.
     pub bulk_size: usize,
-    /// Points older than this are dropped.
+    /// Items of the kind that the output takes are dropped when they are older than this.
     pub time_to_live: Duration,
     /// The windows' length, whole seconds.
     pub interval: Duration,
@@ -46,34 +48,12 @@ pub struct DeliverySettings {
     pub stop_timeout: Duration,
 }
 
-/// The task that delivers to one output.
-pub struct Delivery {
-    pub(crate) id: OutputId,
-    pub(crate) output: Arc<dyn Output>,
-    pub(crate) traits: Traits,
-    pub(crate) speaker: Arc<Speaker>,
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) timekeeper: Arc<Timekeeper>,
-    pub(crate) board: Arc<Board>,
-    pub(crate) settings: DeliverySettings,
-    pub(crate) lanes: Lanes,
-    pub(crate) ledger: Ledger,
-    pub(crate) standing: Standing,
-    /// What the destination's limits are divided by.
-    pub(crate) shrink: u32,
-    /// Requests taken since the limits were last divided or eased.
-    pub(crate) easy: u32,
-    /// When a request was last taken in this turn, by the time since boot.
-    pub(crate) taken_at: Option<Duration>,
-    /// Items of requests that may have arrived although no answer came.
-    pub(crate) doubtful: BTreeMap<EntryId, ItemSet>,
-    pub(crate) settling_fails: bool,
-    pub(crate) complained: bool,
-    epoch: u64,
-    release: Option<Timestamp>,
-    surveyed: Option<Duration>,
-    asks: Backoff,
-    ask_at: Duration,
+/// Delivers to one output whatever it takes.
+pub struct Delivery(Kind);
+
+enum Kind {
+    Points(Box<Task<Series>>),
+    Logs(Box<Task<LogEntry>>),
 }
 
 impl Delivery {
@@ -87,13 +67,79 @@ impl Delivery {
         board: Arc<Board>,
         settings: DeliverySettings,
     ) -> Self {
+        Self(match output.traits().takes {
+            BlockKind::Logs => {
+                let task = Task::new(id, output, speaker, journal, timekeeper, board, settings);
+                Kind::Logs(Box::new(task))
+            }
+            // No output takes checks or events yet, and nothing journals them.
+            BlockKind::Points | BlockKind::Checks | BlockKind::Events => {
+                let task = Task::new(id, output, speaker, journal, timekeeper, board, settings);
+                Kind::Points(Box::new(task))
+            }
+        })
+    }
+
+    /// Delivers until stop is said. Then it waits until `closed` says that all windows are journalled, sends live
+    /// data once more, and ends, at the latest [`DeliverySettings::stop_timeout`] after the word to stop.
+    pub async fn run(self, stop: Shutdown, closed: Shutdown) {
+        match self.0 {
+            Kind::Points(task) => task.run(stop, closed).await,
+            Kind::Logs(task) => task.run(stop, closed).await,
+        }
+    }
+}
+
+/// The task that delivers units of one sort to one output.
+pub(crate) struct Task<U> {
+    pub(crate) id: OutputId,
+    pub(crate) output: Arc<dyn Output>,
+    pub(crate) traits: Traits,
+    pub(crate) speaker: Arc<Speaker>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) timekeeper: Arc<Timekeeper>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) settings: DeliverySettings,
+    pub(crate) lanes: Lanes<U>,
+    pub(crate) ledger: Ledger,
+    pub(crate) standing: Standing,
+    /// What the destination's limits are divided by.
+    pub(crate) shrink: u32,
+    /// Requests taken since the limits were last divided or eased.
+    pub(crate) easy: u32,
+    /// When a request was last taken in this turn, by the time since boot.
+    pub(crate) taken_at: Option<Duration>,
+    /// Items of requests that may have arrived although no answer came.
+    pub(crate) doubtful: BTreeMap<EntryId, ItemSet>,
+    pub(crate) settling_fails: bool,
+    pub(crate) complained: bool,
+    epoch: u64,
+    generation: u64,
+    release: Option<Timestamp>,
+    surveyed: Option<Duration>,
+    asks: Backoff,
+    ask_at: Duration,
+}
+
+impl<U: Unit> Task<U> {
+    /// See [`Delivery::new`].
+    pub(crate) fn new(
+        id: OutputId,
+        output: Arc<dyn Output>,
+        speaker: Speaker,
+        journal: Arc<dyn Journal>,
+        timekeeper: Arc<Timekeeper>,
+        board: Arc<Board>,
+        settings: DeliverySettings,
+    ) -> Self {
+        // Whoever shows accounts learns here which one this output has.
+        board.facts().outputs.entry(id.to_string()).or_default().takes = U::KIND;
         Self {
             traits: output.traits(),
             standing: Standing::new(id.clone(), board.clone()),
             id,
             output,
             speaker: Arc::new(speaker),
-            journal,
             timekeeper,
             board,
             settings,
@@ -106,6 +152,8 @@ impl Delivery {
             settling_fails: false,
             complained: false,
             epoch: 0,
+            generation: journal.generation(),
+            journal,
             release: None,
             surveyed: None,
             asks: Backoff::new(Duration::from_secs(10), Duration::from_secs(300)),
@@ -113,9 +161,8 @@ impl Delivery {
         }
     }
 
-    /// Delivers until stop is said. Then it waits until `closed` says that all windows are journalled, sends live
-    /// data once more, and ends, at the latest [`DeliverySettings::stop_timeout`] after the word to stop.
-    pub async fn run(mut self, stop: Shutdown, closed: Shutdown) {
+    /// See [`Delivery::run`].
+    pub(crate) async fn run(mut self, stop: Shutdown, closed: Shutdown) {
         let timeout = self.settings.stop_timeout;
         let mut stopping = stop.clone();
         let deadline = async move {
@@ -218,11 +265,12 @@ impl Delivery {
         }
     }
 
-    /// Begins anew where the clock is another one, or is believed again.
+    /// Begins anew where the clock is another one, or is believed again, and where blocks came to light in the journal
+    /// behind the ones that were read.
     fn refresh(&mut self) {
-        let epoch = self.timekeeper.epoch();
-        if epoch != self.epoch {
-            self.epoch = epoch;
+        let (epoch, generation) = (self.timekeeper.epoch(), self.journal.generation());
+        if epoch != self.epoch || generation != self.generation {
+            (self.epoch, self.generation) = (epoch, generation);
             self.asks.reset();
             self.ask_at = Duration::ZERO;
             self.lanes.forget();

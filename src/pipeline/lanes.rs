@@ -3,89 +3,94 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::component::journal::EntryId;
-use crate::component::output::Series;
-use crate::pipeline::merge::{Batch, Sources};
+use crate::pipeline::batch::{Batch, Sources};
+use crate::pipeline::unit::Unit;
 
-/// Merged series that wait to be sent, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    series: VecDeque<Series>,
+/// Units that wait to be sent, in order.
+#[derive(Debug)]
+pub(crate) struct Queue<U> {
+    units: VecDeque<U>,
     sources: VecDeque<Vec<Sources>>,
 }
 
-impl Queue {
+impl<U> Default for Queue<U> {
+    fn default() -> Self {
+        Self {
+            units: VecDeque::new(),
+            sources: VecDeque::new(),
+        }
+    }
+}
+
+impl<U: Unit> Queue<U> {
     /// Adds a batch behind what waits.
-    pub(crate) fn extend(&mut self, batch: Batch) {
-        self.series.extend(batch.series);
+    pub(crate) fn extend(&mut self, batch: Batch<U>) {
+        self.units.extend(batch.units);
         self.sources.extend(batch.sources);
     }
 
     /// Puts a batch back before what waits.
-    pub(crate) fn put_back(&mut self, batch: Batch) {
-        let both = batch.series.into_iter().zip(batch.sources);
-        for (series, sources) in both.rev() {
-            self.series.push_front(series);
+    pub(crate) fn put_back(&mut self, batch: Batch<U>) {
+        let both = batch.units.into_iter().zip(batch.sources);
+        for (unit, sources) in both.rev() {
+            self.units.push_front(unit);
             self.sources.push_front(sources);
         }
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.units.is_empty()
     }
 
-    /// The series from the front that hold no more points than `most`; a first one that alone holds more is cut.
-    pub(crate) fn front(&mut self, most: usize) -> &[Series] {
-        if self.series.front().is_some_and(|first| first.points.len() > most)
-            && let Some((series, sources)) = self.split_first(most.max(1))
+    /// The units from the front that hold no more points than `most`; a first one that alone holds more is cut.
+    pub(crate) fn front(&mut self, most: usize) -> &[U] {
+        if self.units.front().is_some_and(|first| first.points() > most)
+            && let Some((unit, sources)) = self.split_first(most.max(1))
         {
-            self.series.push_front(series);
+            self.units.push_front(unit);
             self.sources.push_front(sources);
         }
         let (mut count, mut points) = (0, 0);
-        for series in &self.series {
-            points += series.points.len();
+        for unit in &self.units {
+            points += unit.points();
             if points > most && count > 0 {
                 break;
             }
             count += 1;
         }
-        &self.series.make_contiguous()[..count]
+        &self.units.make_contiguous()[..count]
     }
 
-    /// Takes whole series off the front, and points of the next one.
-    pub(crate) fn take(&mut self, series: usize, points_of_next: usize) -> Batch {
+    /// Takes whole units off the front, and points of the next one.
+    pub(crate) fn take(&mut self, units: usize, points_of_next: usize) -> Batch<U> {
         let mut taken = Batch::default();
-        for _ in 0..series {
-            if let (Some(series), Some(sources)) = (self.series.pop_front(), self.sources.pop_front()) {
-                taken.push(series, sources);
+        for _ in 0..units {
+            if let (Some(unit), Some(sources)) = (self.units.pop_front(), self.sources.pop_front()) {
+                taken.push(unit, sources);
             }
         }
         if points_of_next > 0
-            && let Some((series, sources)) = self.split_first(points_of_next)
+            && let Some((unit, sources)) = self.split_first(points_of_next)
         {
-            taken.push(series, sources);
+            taken.push(unit, sources);
         }
         taken
     }
 
-    /// Cuts points off the front of the first series; takes it off where nothing would be left of it.
-    fn split_first(&mut self, points: usize) -> Option<(Series, Vec<Sources>)> {
-        let (series, sources) = (self.series.front_mut()?, self.sources.front_mut()?);
-        if series.points.len() <= points {
-            return self.series.pop_front().zip(self.sources.pop_front());
+    /// Cuts points off the front of the first unit; takes it off where nothing would be left of it.
+    fn split_first(&mut self, points: usize) -> Option<(U, Vec<Sources>)> {
+        let (unit, sources) = (self.units.front_mut()?, self.sources.front_mut()?);
+        if unit.points() <= points {
+            return self.units.pop_front().zip(self.sources.pop_front());
         }
-        let cut = Series {
-            name: series.name.clone(),
-            points: series.points.drain(..points).collect(),
-        };
-        Some((cut, sources.drain(..points).collect()))
+        Some((unit.split(points), sources.drain(..points).collect()))
     }
 }
 
 /// One lane: where it stands in the journal, and what it has in hand.
-#[derive(Debug, Default)]
-pub(crate) struct Lane {
+#[derive(Debug)]
+pub(crate) struct Lane<U> {
     /// Whether there may be something to send.
     pub(crate) open: bool,
     /// Blocks up to this one need no look: their items are settled, or wait for their time-to-live.
@@ -93,12 +98,24 @@ pub(crate) struct Lane {
     /// The newest block that was looked at.
     pub(crate) read_to: Option<EntryId>,
     /// What is in hand.
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<U>,
     /// The blocks that it comes from.
     pub(crate) held: BTreeSet<EntryId>,
 }
 
-impl Lane {
+impl<U> Default for Lane<U> {
+    fn default() -> Self {
+        Self {
+            open: false,
+            after: None,
+            read_to: None,
+            queue: Queue::default(),
+            held: BTreeSet::new(),
+        }
+    }
+}
+
+impl<U> Lane<U> {
     /// What was in hand is sent: moves on behind it, and says which blocks it came from.
     pub(crate) fn advance(&mut self) -> BTreeSet<EntryId> {
         self.after = self.after.max(self.read_to);
@@ -122,10 +139,10 @@ pub(crate) enum Which {
 }
 
 /// An output's lanes.
-#[derive(Debug, Default)]
-pub(crate) struct Lanes {
-    fresh: Lane,
-    backlog: Lane,
+#[derive(Debug)]
+pub(crate) struct Lanes<U> {
+    fresh: Lane<U>,
+    backlog: Lane<U>,
     /// Who sent last.
     last: Which,
     /// Blocks of which only such items are left as wait for their time-to-live, or for a clock to be dated by, with
@@ -134,7 +151,19 @@ pub(crate) struct Lanes {
     surveys: u64,
 }
 
-impl Lanes {
+impl<U> Default for Lanes<U> {
+    fn default() -> Self {
+        Self {
+            fresh: Lane::default(),
+            backlog: Lane::default(),
+            last: Which::default(),
+            waiting: BTreeMap::new(),
+            surveys: 0,
+        }
+    }
+}
+
+impl<U> Lanes<U> {
     /// Opens the lanes: something may have been appended. Live data goes first.
     pub(crate) fn open(&mut self, fresh_first: bool) {
         if fresh_first && !self.fresh.open {
@@ -160,7 +189,7 @@ impl Lanes {
     }
 
     /// A lane.
-    pub(crate) fn lane(&mut self, which: Which) -> &mut Lane {
+    pub(crate) fn lane(&mut self, which: Which) -> &mut Lane<U> {
         match which {
             Which::Fresh => &mut self.fresh,
             Which::Backlog => &mut self.backlog,
@@ -216,11 +245,11 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::component::output::SeriesName;
+    use crate::component::output::{Series, SeriesName};
     use crate::model::point::PointKind;
     use crate::pipeline::ledger::Item;
 
-    fn batch(sizes: &[i64]) -> Batch {
+    fn batch(sizes: &[i64]) -> Batch<Series> {
         let mut batch = Batch::default();
         for (index, size) in (0..).zip(sizes) {
             let name = SeriesName {
@@ -259,17 +288,17 @@ mod tests {
         let mut queue = Queue::default();
         queue.extend(batch(&[1, 4]));
         let taken = queue.take(1, 3);
-        assert_eq!((taken.series.len(), taken.points()), (2, 4));
-        assert_eq!(taken.series[1].points, [(0, 1.0), (1, 1.0), (2, 1.0)]);
+        assert_eq!((taken.units.len(), taken.points()), (2, 4));
+        assert_eq!(taken.units[1].points, [(0, 1.0), (1, 1.0), (2, 1.0)]);
         queue.put_back(taken);
         let all = queue.take(9, 0);
-        assert_eq!((all.series.len(), all.points()), (3, 5));
-        assert_eq!(all.series[0].name.metric, "m0");
+        assert_eq!((all.units.len(), all.points()), (3, 5));
+        assert_eq!(all.units[0].name.metric, "m0");
     }
 
     #[test]
     fn lanes_alternate_and_live_data_is_first() {
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes::<Series>::default();
         assert_eq!(lanes.next(), None);
         lanes.open(true);
         let mut order = Vec::new();
@@ -294,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_waiting_block_is_passed_over_until_a_survey_misses_it() {
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes::<Series>::default();
         lanes.wait(EntryId(1));
         lanes.wait(EntryId(2));
         lanes.survey();

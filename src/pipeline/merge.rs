@@ -3,49 +3,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tracing::error;
 
-use crate::component::journal::{DropReason, Entry};
+use crate::component::journal::{DropReason, Entry, JournalError};
 use crate::component::output::{NameStyle, Output, Series, SeriesName, Speaker};
 use crate::journal::points;
 use crate::model::labels::Labels;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::{ClockStamp, Timestamp};
+use crate::pipeline::batch::{Batch, Sources};
 use crate::pipeline::ledger::{Fate, Item, Ledger};
 
 /// A shift below this is the drift of a clock and no correction.
-const DRIFT: i64 = 2_000;
-
-/// The items that one point stands for.
-pub(crate) type Sources = SmallVec<[Item; 1]>;
-
-/// Series with the items that each of their points stands for.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Batch {
-    /// The series, in order of their first point.
-    pub(crate) series: Vec<Series>,
-    /// For each series, for each of its points.
-    pub(crate) sources: Vec<Vec<Sources>>,
-}
-
-impl Batch {
-    /// How many points it holds.
-    pub(crate) fn points(&self) -> usize {
-        self.sources.iter().map(Vec::len).sum()
-    }
-
-    /// All items that it stands for.
-    pub(crate) fn items(&self) -> impl Iterator<Item = Item> {
-        self.sources.iter().flatten().flatten().copied()
-    }
-
-    /// Adds a series.
-    pub(crate) fn push(&mut self, series: Series, sources: Vec<Sources>) {
-        self.series.push(series);
-        self.sources.push(sources);
-    }
-}
+pub(crate) const DRIFT: i64 = 2_000;
 
 /// What merging goes by.
 pub(crate) struct Rules<'a> {
@@ -61,17 +32,45 @@ pub(crate) struct Rules<'a> {
     pub(crate) interval: i64,
 }
 
+impl Rules<'_> {
+    /// Items before this are forgotten by the destination.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let age = self.output.traits().max_age?;
+        Some(self.now.wall.before(age))
+    }
+
+    /// How old an item is: `raw` is its time as journalled, `time` the re-dated one. Within one boot the wall clock is
+    /// not asked: a step must not age anything.
+    pub(crate) fn age(&self, entry: &Entry, raw: i64, time: i64) -> Duration {
+        let (stamp, now) = (&entry.block.stamp, &self.now);
+        if stamp.boot == now.boot {
+            let when_made = stamp.wall.since(Timestamp::from_seconds(raw));
+            now.uptime.saturating_sub(stamp.uptime) + when_made
+        } else {
+            now.wall.since(Timestamp::from_seconds(time))
+        }
+    }
+}
+
+/// Enters every item of a block as damaged: it cannot be decoded.
+pub(crate) fn lose(entry: &Entry, error: &JournalError, ledger: &mut Ledger) {
+    error!(%error, items = entry.block.items, "A block is lost: it cannot be decoded.");
+    for index in 0..entry.block.items {
+        let item = Item {
+            entry: entry.id,
+            index,
+        };
+        ledger.settle(item, Fate::Dropped(DropReason::Damaged));
+    }
+}
+
 /// Merges blocks into series. Items that cannot be sent are entered in the ledger as dropped; those that are too old
 /// for the destination, or cannot be dated, are left as they are: they wait.
-pub(crate) fn merge(entries: &[Entry], rules: &Rules<'_>, ledger: &mut Ledger) -> Batch {
+pub(crate) fn merge(entries: &[Entry], rules: &Rules<'_>, ledger: &mut Ledger) -> Batch<Series> {
     let mut merger = Merger {
         rules,
         names: rules.output.traits().names,
-        oldest: rules
-            .output
-            .traits()
-            .max_age
-            .map(|age| rules.now.wall.before(age)),
+        oldest: rules.oldest(),
         known: HashMap::new(),
         by_name: HashMap::new(),
         groups: Vec::new(),
@@ -117,10 +116,7 @@ impl Merger<'_> {
         let points = match points::decode(&entry.block.payload) {
             Ok(points) => points,
             Err(error) => {
-                error!(%error, items = entry.block.items, "A block is lost: it cannot be decoded.");
-                for index in 0..entry.block.items {
-                    ledger.settle(item(index), Fate::Dropped(DropReason::Damaged));
-                }
+                lose(entry, &error, ledger);
                 return;
             }
         };
@@ -133,7 +129,7 @@ impl Merger<'_> {
                 continue;
             }
             let time = redated(point.time, shift, self.rules.interval);
-            if self.age(entry, point.time, time) > self.rules.time_to_live {
+            if self.rules.age(entry, point.time, time) > self.rules.time_to_live {
                 ledger.settle(item, Fate::Dropped(DropReason::TooOld));
                 continue;
             }
@@ -148,17 +144,6 @@ impl Merger<'_> {
                     }
                 }
             }
-        }
-    }
-
-    /// How old an item is. Within one boot the wall clock is not asked: a step must not age anything.
-    fn age(&self, entry: &Entry, raw: i64, time: i64) -> Duration {
-        let (stamp, now) = (&entry.block.stamp, &self.rules.now);
-        if stamp.boot == now.boot {
-            let when_made = stamp.wall.since(Timestamp::from_seconds(raw));
-            now.uptime.saturating_sub(stamp.uptime) + when_made
-        } else {
-            now.wall.since(Timestamp::from_seconds(time))
         }
     }
 
@@ -201,7 +186,7 @@ impl Merger<'_> {
         (group, value)
     }
 
-    fn finish(self) -> Batch {
+    fn finish(self) -> Batch<Series> {
         let mut batch = Batch::default();
         for mut group in self.groups {
             if group.points.is_empty() {

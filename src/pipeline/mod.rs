@@ -8,6 +8,7 @@
 mod account;
 mod amendments;
 mod backoff;
+mod batch;
 mod bisect;
 mod blocks;
 pub mod clock;
@@ -19,9 +20,11 @@ mod fakes;
 mod lanes;
 mod ledger;
 mod merge;
+mod merge_logs;
 mod read;
 mod send;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod unit;
 pub mod windows;

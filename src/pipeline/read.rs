@@ -3,18 +3,15 @@
 use tracing::{debug, warn};
 
 use crate::component::journal::{Entry, ReadRequest};
-use crate::model::block::BlockKind;
 use crate::model::time::ClockStamp;
-use crate::pipeline::deliver::Delivery;
+use crate::pipeline::batch::Batch;
+use crate::pipeline::deliver::Task;
 use crate::pipeline::lanes::Which;
-use crate::pipeline::merge::{Batch, Rules, merge};
+use crate::pipeline::merge::Rules;
+use crate::pipeline::unit::Unit;
 
 /// Requests' worth of points that are read and merged at once: more windows of a series in one entry, fewer bytes.
 const READ_AHEAD: u64 = 2;
-/// Most payload bytes that are read at once.
-const READ_BYTES: u64 = 1 << 20;
-/// From this many items on, merging would hold up a runtime thread for too long.
-const BLOCKING_ITEMS: u64 = 5_000;
 
 /// What reading a lane gave.
 pub(crate) enum Refill {
@@ -28,20 +25,25 @@ pub(crate) enum Refill {
     Failed,
 }
 
-impl Delivery {
+impl<U: Unit> Task<U> {
+    /// Most points of a request.
+    pub(crate) fn bulk_size(&self) -> usize {
+        self.settings.bulk_size.clamp(1, U::MOST_POINTS)
+    }
+
     /// Reads the next blocks of a lane and merges them.
     pub(crate) async fn refill(&mut self, which: Which) -> Refill {
         let now = self.timekeeper.stamp();
         let edge = now.wall.before(2 * self.settings.release_interval);
         let divided = self.traits.fresh_first;
         let request = ReadRequest {
-            kind: BlockKind::Points,
+            kind: U::KIND,
             after: self.lanes.lane(which).after,
             not_before: (which == Which::Fresh).then_some(edge),
             before: (which == Which::Backlog && divided).then_some(edge),
             now,
-            most_items: READ_AHEAD * self.settings.bulk_size as u64,
-            most_bytes: READ_BYTES,
+            most_items: READ_AHEAD * self.bulk_size() as u64,
+            most_bytes: U::READ_BYTES,
         };
         let mut entries = match self.journal.read(&self.id, &request).await {
             Ok(entries) => entries,
@@ -67,7 +69,7 @@ impl Delivery {
         Refill::Ready
     }
 
-    async fn merge(&mut self, entries: &mut Vec<Entry>, now: ClockStamp) -> Batch {
+    async fn merge(&mut self, entries: &mut Vec<Entry>, now: ClockStamp) -> Batch<U> {
         let interval = i64::try_from(self.settings.interval.as_secs())
             .unwrap_or(i64::MAX)
             .max(1);
@@ -83,10 +85,10 @@ impl Delivery {
                 time_to_live,
                 interval,
             };
-            let batch = merge(&read, &rules, &mut ledger);
+            let batch = U::merge(&read, &rules, &mut ledger);
             (batch, read, ledger)
         };
-        let done = if items < BLOCKING_ITEMS {
+        let done = if items < U::BLOCKING_ITEMS {
             work()
         } else {
             match tokio::task::spawn_blocking(work).await {

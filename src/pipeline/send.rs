@@ -7,12 +7,13 @@ use tracing::{info, warn};
 
 use crate::component::journal::DropReason;
 use crate::component::output::{SendError, Sent};
+use crate::pipeline::batch::Batch;
 use crate::pipeline::bisect::Bisect;
 use crate::pipeline::decide::{Action, Attempt, Cause, decide, most_refused, sets_aside};
-use crate::pipeline::deliver::Delivery;
+use crate::pipeline::deliver::Task;
 use crate::pipeline::lanes::Which;
 use crate::pipeline::ledger::{Fate, Item};
-use crate::pipeline::merge::Batch;
+use crate::pipeline::unit::Unit;
 
 /// Requests that have to be taken before the limits that a 413 divided are eased.
 const EASING: u32 = 50;
@@ -22,18 +23,21 @@ const MOST_SHRINK: u32 = 1 << 16;
 const WITNESS: Duration = Duration::from_secs(60);
 /// Most blocks of which it is remembered that they may have arrived.
 const MOST_DOUBTFUL: usize = 10_000;
-/// Most series that one log line names.
-const MOST_NAMED: usize = 10;
 
-impl Delivery {
+impl<U: Unit> Task<U> {
     /// Sends the front of a lane's queue. Returns whether delivery goes on.
     pub(crate) async fn send_next(&mut self, which: Which) -> bool {
+        let most = self.bulk_size();
         let queue = &mut self.lanes.lane(which).queue;
-        let series = queue.front(self.settings.bulk_size.max(1));
-        let encoded = self.output.encode(series, &self.speaker, self.shrink);
+        let encoded = U::encode(
+            self.output.as_ref(),
+            queue.front(most),
+            &self.speaker,
+            self.shrink,
+        );
         let request = queue.take(encoded.series, encoded.points_of_next);
         let attempt = Attempt {
-            series: request.series.len(),
+            units: request.units.len(),
             points: request.points(),
         };
         if attempt.points == 0 {
@@ -43,7 +47,7 @@ impl Delivery {
         let (action, reason) = self.attempt(attempt, encoded.body, request.items()).await;
         match action {
             Action::Acknowledge => {
-                self.delivered(request.items());
+                self.delivered(&request.units, request.items());
                 self.settle().await;
                 true
             }
@@ -137,18 +141,17 @@ impl Delivery {
     }
 
     /// Sends a refused request in halves until the offenders are known. Returns whether delivery goes on.
-    async fn bisect(&mut self, request: Batch) -> bool {
-        let total = request.series.len();
+    async fn bisect(&mut self, request: Batch<U>) -> bool {
+        let total = request.units.len();
         let mut bisect = Bisect::new(total);
         let mut said = String::new();
         while let Some(part) = bisect.next() {
             let attempt = Attempt {
-                series: part.len(),
+                units: part.len(),
                 points: request.sources[part.clone()].iter().map(Vec::len).sum(),
             };
-            let encoded = self
-                .output
-                .encode(&request.series[part.clone()], &self.speaker, self.shrink);
+            let units = &request.units[part.clone()];
+            let encoded = U::encode(self.output.as_ref(), units, &self.speaker, self.shrink);
             if encoded.series < part.len() {
                 // A part of a request that was encoded whole fits; if it does not, the output contradicts itself.
                 self.park(Cause::Requests, "the output cannot encode a part of a request");
@@ -159,7 +162,7 @@ impl Delivery {
             match action {
                 Action::Acknowledge => {
                     bisect.taken();
-                    self.delivered(items());
+                    self.delivered(units, items());
                     self.settle().await;
                 }
                 Action::Bisect | Action::Suspect => {
@@ -194,7 +197,7 @@ impl Delivery {
     }
 
     /// Sets refused series aside, or parks where the fault is not theirs. Returns whether delivery goes on.
-    async fn conclude(&mut self, request: &Batch, offenders: &[usize], reason: &str) -> bool {
+    async fn conclude(&mut self, request: &Batch<U>, offenders: &[usize], reason: &str) -> bool {
         let uptime = self.timekeeper.stamp().uptime;
         let witnessed = self
             .taken_at
@@ -202,7 +205,7 @@ impl Delivery {
         if offenders.is_empty() {
             return true;
         }
-        if !sets_aside(offenders.len(), request.series.len(), witnessed) {
+        if !sets_aside(offenders.len(), request.units.len(), witnessed) {
             self.park(Cause::Requests, reason);
             return false;
         }
@@ -213,20 +216,17 @@ impl Delivery {
                 points += 1;
             }
         }
-        let names: Vec<String> = offenders
-            .iter()
-            .take(MOST_NAMED)
-            .map(|index| {
-                let name = &request.series[*index].name;
-                format!("{}{{{}}}", name.metric, name.tags.join(","))
-            })
-            .collect();
-        warn!(output = %self.id, series = names.join(" "), points, reason, "Refused series were set aside.");
+        let refused = offenders.iter().map(|index| &request.units[*index]);
+        U::tell_refused(&self.id, refused, points, reason);
         self.settle().await;
         true
     }
 
-    fn delivered(&mut self, items: impl Iterator<Item = Item>) {
+    fn delivered(&mut self, units: &[U], items: impl Iterator<Item = Item>) {
+        let cut = units.iter().filter(|unit| unit.is_cut()).count() as u64;
+        if cut > 0 {
+            self.note(|facts| facts.cut += cut);
+        }
         items.for_each(|item| self.ledger.settle(item, Fate::Delivered));
     }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::clock::Timekeeper;
 use super::close::{Closer, CloserSettings};
-use super::deliver::{Delivery, DeliverySettings};
+use super::deliver::{DeliverySettings, Task};
 use super::fakes::{Answer, CountWrapper, MemoryJournal, MemoryWindows, NOW, ScriptedOutput, wind};
 use crate::component::journal::{Journal, OutputId};
-use crate::component::output::Speaker;
+use crate::component::output::{Series, Speaker};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
 use crate::registry::board::Board;
@@ -30,7 +30,7 @@ struct Device {
     output: Arc<ScriptedOutput>,
     board: Arc<Board>,
     closer: Closer,
-    delivery: Delivery,
+    delivery: Task<Series>,
     stop: Shutdown,
     _stopper: Stopper,
     recorded: f64,
@@ -54,7 +54,7 @@ impl Device {
                 time_to_live: BTreeMap::from([(BlockKind::Points, Duration::from_secs(14_400))]),
             },
         );
-        let delivery = Delivery::new(
+        let delivery = Task::new(
             OutputId::new("test"),
             output.clone(),
             Speaker::default(),

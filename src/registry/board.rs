@@ -93,6 +93,8 @@ impl OutputState {
 /// What is known of one output.
 #[derive(Clone, Debug, Default)]
 pub struct OutputFacts {
+    /// Which kind it is sent; `depth` counts items of it.
+    pub takes: BlockKind,
     /// What it is doing.
     pub state: OutputState,
     /// Its account by kind, exact across restarts.
@@ -107,6 +109,8 @@ pub struct OutputFacts {
     pub sent_bytes: u64,
     /// Complaints in accepted answers.
     pub complaints: u64,
+    /// Log entries of accepted requests that were cut to the longest that the destination takes.
+    pub cut: u64,
     /// When a request was last accepted.
     pub last_success: Option<Timestamp>,
     /// The last error, kept after a success too.

@@ -197,14 +197,18 @@ fn closer_settings(settings: &Settings) -> CloserSettings {
     }
 }
 
-fn delivery_settings(settings: &Settings) -> DeliverySettings {
+fn delivery_settings(settings: &Settings, takes: BlockKind) -> DeliverySettings {
+    let ages = settings.journal.time_to_live;
     DeliverySettings {
         interval: settings.interval.0,
         release_interval: settings.release_interval.0,
         // The closer looks at the clock once a second.
         release_delay: settings.grace.0 + Duration::from_secs(1),
         bulk_size: settings.bulk_size as usize,
-        time_to_live: settings.journal.time_to_live.points.0,
+        time_to_live: match takes {
+            BlockKind::Logs => ages.logs.0,
+            BlockKind::Points | BlockKind::Checks | BlockKind::Events => ages.points.0,
+        },
         request_timeout: settings.release_interval.0.max(LEAST_REQUEST_TIMEOUT),
         stop_timeout: settings.shutdown_timeout.0.mul_f64(0.7),
     }
@@ -306,6 +310,7 @@ fn deliver(
 ) -> Stage {
     let mut stage = Stage::new("delivery");
     for (name, output) in outputs {
+        let takes = output.traits().takes;
         let delivery = Delivery::new(
             OutputId::new(&name),
             output.into(),
@@ -313,7 +318,7 @@ fn deliver(
             journal.clone(),
             shared.timekeeper.clone(),
             shared.board.clone(),
-            delivery_settings(settings),
+            delivery_settings(settings, takes),
         );
         info!(output = name, "Delivering.");
         // The closer has stopped when this stage is told to: all windows are journalled then.

@@ -5,11 +5,14 @@
 pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod backlog;
+pub(crate) mod client;
 pub(crate) mod http;
 pub(crate) mod intake;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod services;
 pub(crate) mod wait;
+pub(crate) mod workload;

@@ -17,7 +17,13 @@ pub(crate) enum Service {
     Promtool3,
     /// VictoriaMetrics, single node.
     VictoriaMetrics,
-    /// A Python that has `prometheus_client`.
+    /// Redis, as Debian has it.
+    Redis,
+    /// Redis 5.0.6, the oldest that is served.
+    Redis5,
+    /// Valkey.
+    Valkey,
+    /// A Python that has `prometheus_client` and `chouette_iot_client`.
     Python,
     /// The library that shows a program another wall clock when it is preloaded.
     Faketime,
@@ -32,6 +38,9 @@ impl Service {
             Self::Prometheus3 => "TAWNY_TEST_PROMETHEUS3",
             Self::Promtool3 => "TAWNY_TEST_PROMTOOL3",
             Self::VictoriaMetrics => "TAWNY_TEST_VICTORIA_METRICS",
+            Self::Redis => "TAWNY_TEST_REDIS",
+            Self::Redis5 => "TAWNY_TEST_REDIS5",
+            Self::Valkey => "TAWNY_TEST_VALKEY",
             Self::Python => "TAWNY_TEST_PYTHON",
             Self::Faketime => "TAWNY_TEST_FAKETIME",
         }

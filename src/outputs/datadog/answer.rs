@@ -14,8 +14,8 @@ const TEXT_MOST: usize = 200;
 /// Most complaints of one answer that are passed on.
 const COMPLAINTS_MOST: usize = 10;
 
-/// Judges the answer to a request with series.
-pub(super) fn of_series(answer: &Answer, key: &str, now: SystemTime) -> Result<Sent, SendError> {
+/// Judges the answer to a request with series or logs.
+pub(super) fn of_data(answer: &Answer, key: &str, now: SystemTime) -> Result<Sent, SendError> {
     let said = said(answer, key);
     match answer.status {
         // A page for people: a captive portal or a proxy spoke, not the intake.
@@ -70,7 +70,7 @@ pub(super) fn of_validation(answer: &Answer, key: &str, now: SystemTime) -> Resu
         }),
         // Compatible intakes take series and have no such page, or a page that says other things.
         (200..=299 | 404 | 405 | 410 | 501, _) if !is_html(answer) || answer.status >= 400 => Ok(None),
-        _ => of_series(answer, key, now).map(|_| None),
+        _ => of_data(answer, key, now).map(|_| None),
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn judged(answer: &Answer) -> Result<Sent, SendError> {
-        of_series(answer, KEY, SystemTime::UNIX_EPOCH)
+        of_data(answer, KEY, SystemTime::UNIX_EPOCH)
     }
 
     fn reason(status: u16, body: &str) -> String {

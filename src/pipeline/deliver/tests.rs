@@ -1,3 +1,4 @@
+mod logs;
 mod refusals;
 
 use super::*;
@@ -11,13 +12,13 @@ use crate::support::time::Clock;
 
 const HOUR: i64 = 3600;
 
-struct Bench {
+struct Bench<U = Series> {
     clock: Clock,
     journal: Arc<MemoryJournal>,
     output: Arc<ScriptedOutput>,
     timekeeper: Arc<Timekeeper>,
     board: Arc<Board>,
-    delivery: Delivery,
+    delivery: Task<U>,
     stop: Shutdown,
     _stopper: Stopper,
 }
@@ -28,6 +29,12 @@ impl Bench {
     }
 
     async fn with(output: ScriptedOutput, bulk_size: usize) -> Self {
+        Self::of(output, bulk_size).await
+    }
+}
+
+impl<U: Unit> Bench<U> {
+    async fn of(output: ScriptedOutput, bulk_size: usize) -> Self {
         let clock = Clock::manual(Timestamp::from_seconds(NOW));
         // Long after the boot, so that items of hours ago belong to it.
         clock.advance(Duration::from_secs(100_000));
@@ -46,7 +53,7 @@ impl Bench {
             request_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
         };
-        let delivery = Delivery::new(
+        let delivery = Task::new(
             OutputId::new("test"),
             output.clone(),
             Speaker::default(),

@@ -24,6 +24,7 @@ struct Kept {
     appended: Vec<Block>,
     failing: bool,
     reads: u64,
+    generation: u64,
 }
 
 /// A journal for one output.
@@ -54,6 +55,14 @@ impl MemoryJournal {
     /// How often blocks were read.
     pub(crate) fn reads(&self) -> u64 {
         self.kept().reads
+    }
+
+    /// A block comes to light behind all that was read.
+    pub(crate) fn reveal(&self, block: Block) {
+        let mut kept = self.kept();
+        kept.balance.wrapped += u64::from(block.items);
+        kept.generation += 1;
+        kept.entries.insert(0, (block, ItemSet::default()));
     }
 
     /// (wrapped, delivered, pending, too old, refused)
@@ -121,13 +130,18 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
+    fn generation(&self) -> u64 {
+        self.kept().generation
+    }
+
     async fn read(&self, _: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
         let mut kept = self.kept();
         let (mut found, mut items) = (Vec::new(), 0);
         for (id, (block, settled)) in &kept.entries {
             let shift = shift(&kept, block, &request.now);
             let newest = Timestamp::from_seconds(block.newest).shifted(shift.unwrap_or(0));
-            let wanted = request.after.is_none_or(|after| EntryId(*id) > after)
+            let wanted = block.kind == request.kind
+                && request.after.is_none_or(|after| EntryId(*id) > after)
                 && request.not_before.is_none_or(|from| newest >= from)
                 && request.before.is_none_or(|to| newest < to);
             if !wanted {

@@ -13,6 +13,7 @@ pub(crate) use windows::{CountWrapper, MemoryWindows};
 
 use crate::model::block::{Block, BlockKind};
 use crate::model::labels::Labels;
+use crate::model::log::LogRecord;
 use crate::model::metric::Names;
 use crate::model::point::{Point, PointKind};
 use crate::model::time::ClockStamp;
@@ -57,5 +58,26 @@ pub(crate) fn block_of(points: &[Point], stamp: ClockStamp) -> Block {
         windows: Vec::new(),
         stamp,
         payload: crate::journal::points::encode(points),
+    }
+}
+
+/// A log record without a space in it, as [`ScriptedOutput`] wants it.
+pub(crate) fn log(name: &str, time: i64) -> LogRecord {
+    LogRecord {
+        time,
+        json: name.into(),
+    }
+}
+
+pub(crate) fn log_block_of(records: &[LogRecord], stamp: ClockStamp) -> Block {
+    let times = || records.iter().map(|record| record.time);
+    Block {
+        kind: BlockKind::Logs,
+        items: u32::try_from(records.len()).unwrap(),
+        oldest: times().min().unwrap(),
+        newest: times().max().unwrap(),
+        windows: Vec::new(),
+        stamp,
+        payload: crate::journal::logs::encode(records),
     }
 }

@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::component::output::{
-    Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
+    Encoded, LogEntry, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
+use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
+use crate::model::log::LogRecord;
 use crate::model::point::PointKind;
 
 /// What a scripted destination does with a request.
@@ -48,7 +50,7 @@ struct Intake {
     probe: Option<Result<Option<Sent>, SendError>>,
 }
 
-/// An output that refuses metrics whose name holds `poison`, takes the rest, and follows its script before.
+/// An output that refuses metrics, and logs, whose name holds `poison`, takes the rest, and follows its script before.
 pub(crate) struct ScriptedOutput {
     pub(crate) traits: Traits,
     pub(crate) series_limit: usize,
@@ -60,6 +62,7 @@ impl ScriptedOutput {
     pub(crate) fn new() -> Self {
         Self {
             traits: Traits {
+                takes: BlockKind::Points,
                 names: NameStyle::Dotted,
                 fresh_first: true,
                 repeat_harmless: true,
@@ -163,6 +166,31 @@ impl Output for ScriptedOutput {
             body: Bytes::from(body),
             series: taken.len(),
             points_of_next: 0,
+        }
+    }
+
+    fn log_entry(&self, record: &LogRecord, redated: bool, _: &Speaker) -> Option<LogEntry> {
+        (&*record.json != "unspeakable").then(|| LogEntry {
+            time: record.time,
+            json: if redated {
+                format!("redated-{}", record.json).into()
+            } else {
+                record.json.clone()
+            },
+            cut: record.json.contains("long"),
+        })
+    }
+
+    fn encode_logs(&self, entries: &[LogEntry], shrink: u32) -> Encoded {
+        let most = (self.series_limit / shrink as usize).max(1);
+        let taken = &entries[..entries.len().min(most)];
+        let lines = taken
+            .iter()
+            .map(|entry| format!("{} {} 1\n", entry.json, entry.time));
+        Encoded {
+            body: Bytes::from(lines.collect::<String>()),
+            series: taken.len(),
+            ..Encoded::default()
         }
     }
 

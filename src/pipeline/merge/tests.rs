@@ -26,7 +26,7 @@ fn entry(id: u64, points: &[Point]) -> Entry {
     }
 }
 
-fn merged(output: &ScriptedOutput, entries: &[Entry], ledger: &mut Ledger) -> Batch {
+fn merged(output: &ScriptedOutput, entries: &[Entry], ledger: &mut Ledger) -> Batch<Series> {
     let rules = Rules {
         output,
         speaker: &Speaker::default(),
@@ -37,20 +37,20 @@ fn merged(output: &ScriptedOutput, entries: &[Entry], ledger: &mut Ledger) -> Ba
     merge(entries, &rules, ledger)
 }
 
-fn shown(batch: &Batch) -> Vec<(&str, &[(i64, f64)])> {
-    let series = batch.series.iter();
+fn shown(batch: &Batch<Series>) -> Vec<(&str, &[(i64, f64)])> {
+    let series = batch.units.iter();
     series
         .map(|series| (series.name.metric.as_str(), &series.points[..]))
         .collect()
 }
 
-fn by_name(batch: &Batch) -> Vec<(&str, &[(i64, f64)])> {
+fn by_name(batch: &Batch<Series>) -> Vec<(&str, &[(i64, f64)])> {
     let mut shown = shown(batch);
     shown.sort_by_key(|series| series.0);
     shown
 }
 
-fn items(batch: &Batch, series: usize) -> Vec<Vec<(u64, u32)>> {
+fn items(batch: &Batch<Series>, series: usize) -> Vec<Vec<(u64, u32)>> {
     let of = |sources: &Sources| sources.iter().map(|item| (item.entry.0, item.index)).collect();
     batch.sources[series].iter().map(of).collect()
 }

@@ -40,6 +40,7 @@ fn busy_board() -> Arc<Board> {
             dropped: BTreeMap::from([(DropReason::TooOld, 10)]),
         };
         let output = OutputFacts {
+            takes: BlockKind::Points,
             state: OutputState::Parked {
                 next_try: Timestamp::from_seconds(1_800_000_100),
                 reason: "403".to_string(),
@@ -55,6 +56,7 @@ fn busy_board() -> Arc<Board> {
             requests: BTreeMap::from([("202".to_string(), 7), ("timeout".to_string(), 1)]),
             sent_bytes: 1234,
             complaints: 1,
+            cut: 0,
             last_success: Some(Timestamp::from_seconds(1_800_000_000)),
             last_error: None,
         };

@@ -4,6 +4,7 @@
 //! one does; what the real one forgets silently, it counts.
 
 mod book;
+mod logs;
 mod payload;
 mod rules;
 mod server;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) use book::{Book, Counts, Kept, PointKey, Score};
+pub(crate) use logs::{Log, LogBook};
 pub(crate) use payload::{Kind, Series, proto};
 pub(crate) use rules::{V1, V2};
 
@@ -24,7 +26,7 @@ use server::{Command, Server};
 /// The key that a new intake takes.
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// What a series request gets instead of a judgement by the rules alone.
+/// What a request with series, or with logs, gets instead of a judgement by the rules alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// By the rules: 202, 400, 403, 413, 415.
@@ -62,6 +64,8 @@ pub(crate) struct Request {
     pub(crate) status: Option<u16>,
     /// What it held, if it could be read; a scripted refusal reads nothing.
     pub(crate) series: Vec<Series>,
+    /// How many log entries it held, likewise.
+    pub(crate) logs: usize,
 }
 
 impl Request {
@@ -104,6 +108,8 @@ pub(crate) struct Elsewhere {
 pub(crate) struct Ledger {
     /// What was taken.
     pub(crate) book: Book,
+    /// What was taken of logs.
+    pub(crate) logs: LogBook,
     /// Every request, oldest first.
     pub(crate) requests: Vec<Request>,
     /// What reached the other host.
@@ -183,6 +189,7 @@ impl Intake {
     pub(crate) fn start() -> Self {
         let ledger = Ledger {
             book: Book::default(),
+            logs: LogBook::default(),
             requests: Vec::new(),
             elsewhere: Elsewhere::default(),
             key: KEY.to_owned(),
@@ -233,7 +240,7 @@ impl Intake {
         self.shared.lock().standing = answer;
     }
 
-    /// Refuses every request that holds a series of this name, with a 400 that does not name it.
+    /// Refuses every request that holds a series of this name, or a log of this service, with a 400 that does not name it.
     pub(crate) fn poison(&self, name: &str) {
         self.shared.lock().poisoned.insert(name.to_owned());
     }
@@ -261,6 +268,10 @@ impl Intake {
     /// Listens again, on the same port.
     pub(crate) fn up(&self) {
         self.server.tell(Command::Up);
+    }
+
+    fn change(&self, what: impl FnOnce(&mut Ledger)) {
+        what(&mut self.shared.lock());
     }
 
     /// Looks at all that the intake knows.

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{
-    Answer, Elsewhere, Request, Shared,
+    Answer, Elsewhere, Request, Shared, logs,
     payload::{self, Series, Unreadable, Version},
     rules::{self, Limits},
 };
@@ -175,6 +175,9 @@ async fn answer(
             ("POST", path) if path.ends_with("/v2/series") => {
                 series(&mut ledger, &head, &body, Version::V2, now, &mut record)
             }
+            ("POST", path) if logs::is_of_logs(path) => {
+                logs::logs(&mut ledger, &head, &body, now, &mut record)
+            }
             (_, path) => Reply::Plain(404, format!("nothing is at {path}")),
         };
         record.status = reply.status();
@@ -198,16 +201,17 @@ fn record(head: &Parts, body: &Bytes, at: i64) -> Request {
         at,
         status: None,
         series: Vec::new(),
+        logs: 0,
     }
 }
 
-fn authorized(head: &Parts, key: &str) -> bool {
+pub(super) fn authorized(head: &Parts, key: &str) -> bool {
     head.headers
         .get("dd-api-key")
         .is_some_and(|given| given.as_bytes() == key.as_bytes())
 }
 
-fn header<'a>(head: &'a Parts, name: &str) -> &'a str {
+pub(super) fn header<'a>(head: &'a Parts, name: &str) -> &'a str {
     head.headers
         .get(name)
         .and_then(|value| value.to_str().ok())
@@ -215,7 +219,7 @@ fn header<'a>(head: &'a Parts, name: &str) -> &'a str {
 }
 
 /// What goes back over the wire.
-enum Reply {
+pub(super) enum Reply {
     Plain(u16, String),
     TooMany(u64),
     Redirect,
@@ -260,6 +264,20 @@ impl Reply {
     }
 }
 
+/// The answer that a script gives without a look at the request.
+pub(super) fn scripted(script: &Answer) -> Option<Reply> {
+    match script {
+        Answer::Status(status) => Some(Reply::Plain(
+            *status,
+            format!(r#"{{"errors":["scripted {status}"]}}"#),
+        )),
+        Answer::TooMany { retry_after } => Some(Reply::TooMany(*retry_after)),
+        Answer::Redirect => Some(Reply::Redirect),
+        Answer::Hang => Some(Reply::Hang),
+        Answer::Judge | Answer::Errors(_) | Answer::HalfClosed | Answer::Lost => None,
+    }
+}
+
 /// Answers one series request, and takes its points if that is the answer.
 fn series(
     ledger: &mut super::Ledger,
@@ -270,14 +288,8 @@ fn series(
     record: &mut Request,
 ) -> Reply {
     let script = ledger.next.pop_front().unwrap_or_else(|| ledger.standing.clone());
-    match script {
-        Answer::Status(status) => {
-            return Reply::Plain(status, format!(r#"{{"errors":["scripted {status}"]}}"#));
-        }
-        Answer::TooMany { retry_after } => return Reply::TooMany(retry_after),
-        Answer::Redirect => return Reply::Redirect,
-        Answer::Hang => return Reply::Hang,
-        Answer::Judge | Answer::Errors(_) | Answer::HalfClosed | Answer::Lost => {}
+    if let Some(reply) = scripted(&script) {
+        return reply;
     }
     let taken = match judge(ledger, head, body, version, record) {
         Ok(taken) => taken,

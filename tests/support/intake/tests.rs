@@ -2,6 +2,7 @@
 
 mod answers;
 mod kept;
+mod logs;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -7,8 +7,8 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use crate::component::output::{Series, Speaker};
 use crate::model::point::PointKind;
-use crate::outputs::datadog::body::Format;
-use crate::outputs::datadog::names;
+use crate::outputs::datadog::series::body::Format;
+use crate::outputs::datadog::series::names;
 
 /// Writes `MetricPayload`s.
 ///

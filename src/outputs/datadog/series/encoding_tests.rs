@@ -7,6 +7,7 @@ use prost::Message;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::outputs::datadog::account::Defaults;
 
 #[derive(Clone, PartialEq, Message)]
 struct MetricPayload {

@@ -5,7 +5,7 @@
 
 use crate::component::output::Series;
 use crate::model::point::PointKind;
-use crate::outputs::datadog::body::Format;
+use crate::outputs::datadog::series::body::Format;
 
 /// Writes JSON series.
 pub(super) struct V1 {

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::component::settings::{Problems, Section};
+use crate::outputs::datadog::account::Defaults;
 use crate::support::http::stub::{Reply, Stub};
 use crate::support::proxy::Proxies;
+use crate::support::secret::Secret;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
