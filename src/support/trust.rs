@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::Certificate;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -22,19 +24,40 @@ pub struct TrustError {
 /// # Errors
 /// `ca_file` cannot be read, holds no certificate, or one that cannot be parsed.
 pub fn roots(ca_file: Option<&Path>) -> Result<Vec<Certificate>, TrustError> {
-    let system = rustls_native_certs::load_native_certs().certs;
-    let mut roots: Vec<Certificate> = system.iter().filter_map(|der| parsed(der).ok()).collect();
-    if roots.is_empty() {
-        let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-        roots.extend(built_in.filter_map(|der| parsed(der).ok()));
-    }
-    if let Some(path) = ca_file {
-        roots.extend(from_file(path)?);
-    }
-    Ok(roots)
+    let anchors = anchors(ca_file)?.into_iter();
+    Ok(anchors.map(|(_, certificate)| certificate).collect())
 }
 
-fn from_file(path: &Path) -> Result<Vec<Certificate>, TrustError> {
+/// The same as [`roots`], in PEM form, for libraries that want them so.
+///
+/// # Errors
+/// As [`roots`].
+pub fn pem(ca_file: Option<&Path>) -> Result<Vec<u8>, TrustError> {
+    let mut text = String::new();
+    for (der, _) in anchors(ca_file)? {
+        text.push_str("-----BEGIN CERTIFICATE-----\n");
+        BASE64_STANDARD.encode_string(&der, &mut text);
+        text.push_str("\n-----END CERTIFICATE-----\n");
+    }
+    Ok(text.into_bytes())
+}
+
+type Anchor = (CertificateDer<'static>, Certificate);
+
+fn anchors(ca_file: Option<&Path>) -> Result<Vec<Anchor>, TrustError> {
+    let system = rustls_native_certs::load_native_certs().certs.into_iter();
+    let mut anchors: Vec<Anchor> = system.filter_map(|der| parsed(der).ok()).collect();
+    if anchors.is_empty() {
+        let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+        anchors.extend(built_in.filter_map(|der| parsed(der).ok()));
+    }
+    if let Some(path) = ca_file {
+        anchors.extend(from_file(path)?);
+    }
+    Ok(anchors)
+}
+
+fn from_file(path: &Path) -> Result<Vec<Anchor>, TrustError> {
     let failed = |reason: String| TrustError {
         path: path.to_path_buf(),
         reason,
@@ -43,7 +66,7 @@ fn from_file(path: &Path) -> Result<Vec<Certificate>, TrustError> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(&text) {
         let der = der.map_err(|error| failed(error.to_string()))?;
-        found.push(parsed(&der).map_err(failed)?);
+        found.push(parsed(der).map_err(failed)?);
     }
     if found.is_empty() {
         return Err(failed("it holds no certificate in PEM form".to_string()));
@@ -52,12 +75,11 @@ fn from_file(path: &Path) -> Result<Vec<Certificate>, TrustError> {
 }
 
 /// Parses as a trust anchor: the client refuses to be built over one that cannot be.
-fn parsed(der: &CertificateDer<'_>) -> Result<Certificate, String> {
+fn parsed(der: CertificateDer<'static>) -> Result<Anchor, String> {
     let mut store = RootCertStore::empty();
-    store
-        .add(der.clone().into_owned())
-        .map_err(|error| error.to_string())?;
-    Certificate::from_der(der).map_err(|error| error.to_string())
+    store.add(der.clone()).map_err(|error| error.to_string())?;
+    let certificate = Certificate::from_der(&der).map_err(|error| error.to_string())?;
+    Ok((der, certificate))
 }
 
 #[cfg(test)]
@@ -87,5 +109,7 @@ mod tests {
         let without = roots(None).unwrap().len();
         assert!(without > 50);
         assert_eq!(roots(Some(&path)).unwrap().len(), without + 1);
+        let text = pem(Some(&path)).unwrap();
+        assert_eq!(CertificateDer::pem_slice_iter(&text).count(), without + 1);
     }
 }

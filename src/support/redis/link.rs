@@ -1,58 +1,72 @@
 //! One link to a Redis: a connection that is made when it is needed, and again after it broke.
+//!
+//! While the server is away calls fail at once, and one connection is tried from time to time: whoever can do without
+//! Redis (the journal, by its disk) then loses no time on it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo, Pipeline,
-    RedisConnectionInfo, RedisError, ScriptInvocation,
-};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation};
+use tokio::time::{Instant, timeout};
 
+use crate::support::redis::connect::{ANSWER, CONNECT, Connection, connect};
+use crate::support::redis::failure::{self, Meaning};
 use crate::support::redis::target::Target;
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(2);
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(10);
+pub use crate::support::redis::failure::LinkError;
 
-/// Why a command did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    /// The server is not there, or does not let us in. Nothing was sent.
-    #[error("{target} cannot be reached: {reason}")]
-    Away {
-        /// Where.
-        target: String,
-        /// What happened, without secrets.
-        reason: String,
-    },
-    /// The command went out and no answer came back: it may have been executed.
-    #[error("{target} did not answer: {reason}")]
-    Unanswered {
-        /// Where.
-        target: String,
-        /// What happened.
-        reason: String,
-    },
-    /// The server answers with an error; it is connected.
-    #[error("{target} refuses: {reason}")]
-    Refused {
-        /// Where.
-        target: String,
-        /// The error's first word (`WRONGTYPE`, `NOPERM`, `OOM`, `MISCONF`, …).
-        code: String,
-        /// What it says.
-        reason: String,
-    },
-}
+/// How long nobody tries to connect after the first attempt that failed; the wait doubles with every further one.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often a command is sent again because a cluster says that its slot has moved.
+const MOVES: usize = 3;
 
 /// A link. Cheap calls, one connection; commands that are issued at once are pipelined.
 pub struct Link {
     target: Target,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    state: Mutex<State>,
+    /// Held by the one who connects; the others wait for what comes of it.
+    connecting: tokio::sync::Mutex<()>,
     epoch: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<(u64, Connection)>,
+    away: Option<Away>,
+}
+
+/// The last attempt to connect failed.
+struct Away {
+    until: Instant,
+    wait: Duration,
+    error: LinkError,
+}
+
+/// What is sent.
+enum Message<'a> {
+    Command(&'a Cmd),
+    Pipeline(&'a Pipeline),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Message<'_> {
+    async fn send<T: FromRedisValue>(&self, connection: &mut Connection) -> Result<T, RedisError> {
+        match self {
+            Self::Command(command) => command.query_async(connection).await,
+            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Self::Script(script) => script.invoke_async(connection).await,
+        }
+    }
+
+    fn commands(&self) -> usize {
+        match self {
+            Self::Command(_) | Self::Script(_) => 1,
+            Self::Pipeline(pipeline) => pipeline.len(),
+        }
+    }
 }
 
 impl Link {
@@ -60,7 +74,8 @@ impl Link {
     pub fn new(target: Target) -> Self {
         Self {
             target,
-            connection: Mutex::new(None),
+            state: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
             epoch: AtomicU64::new(0),
         }
     }
@@ -71,6 +86,7 @@ impl Link {
     }
 
     /// How many connections it has made: whoever keeps something about the server looks whether it is another one.
+    /// A connection to a cluster counts as one.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
     }
@@ -79,20 +95,17 @@ impl Link {
     ///
     /// # Errors
     /// See [`LinkError`].
-    pub async fn query<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, LinkError> {
-        let mut connection = self.connected().await?;
-        let answer: Result<T, RedisError> = command.query_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
+        self.send(Message::Command(command)).await
     }
 
     /// Sends a pipeline; in a cluster all its keys lie in one slot.
     ///
     /// # Errors
-    /// See [`LinkError`].
+    /// See [`LinkError`]. Where some of its commands succeeded and others could not be served, it is
+    /// [`LinkError::Unanswered`].
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, LinkError> {
-        let mut connection = self.connected().await?;
-        let answer: Result<T, RedisError> = pipeline.query_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+        self.send(Message::Pipeline(pipeline)).await
     }
 
     /// Runs a script, loading it where the server does not know it.
@@ -100,73 +113,123 @@ impl Link {
     /// # Errors
     /// See [`LinkError`].
     pub async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, LinkError> {
-        let mut connection = self.connected().await?;
-        let answer: Result<T, RedisError> = script.invoke_async(&mut connection).await;
-        answer.map_err(|error| self.failed(&error))
+        self.send(Message::Script(script)).await
     }
 
-    async fn connected(&self) -> Result<MultiplexedConnection, LinkError> {
-        if let Some(connection) = self.lock().clone() {
-            return Ok(connection);
-        }
-        let away = |reason: String| LinkError::Away {
-            target: self.target.to_string(),
-            reason,
-        };
-        let password = self
-            .target
-            .password
-            .expose()
-            .map_err(|error| away(error.to_string()))?;
-        let mut login = RedisConnectionInfo::default().set_db(i64::from(self.target.database));
-        if !self.target.username.is_empty() {
-            login = login.set_username(self.target.username.as_str());
-        }
-        if !password.is_empty() {
-            login = login.set_password(&*password);
-        }
-        let (host, port) = self.target.nodes[0].clone();
-        let connecting = async {
-            let info = ConnectionAddr::Tcp(host, port)
-                .into_connection_info()?
-                .set_redis_settings(login);
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT))
-                .set_response_timeout(Some(ANSWER));
-            Client::open(info)?
-                .get_multiplexed_async_connection_with_config(&config)
-                .await
-        };
-        let connection = connecting
-            .await
-            .map_err(|error: RedisError| away(error.to_string()))?;
-        *self.lock() = Some(connection.clone());
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-        Ok(connection)
-    }
-
-    fn failed(&self, error: &RedisError) -> LinkError {
-        let target = self.target.to_string();
-        if let Some(code) = error
-            .code()
-            .filter(|_| !error.is_io_error() && !error.is_timeout())
-        {
-            return LinkError::Refused {
-                target,
-                code: code.to_string(),
-                reason: error.to_string(),
+    async fn send<T: FromRedisValue>(&self, message: Message<'_>) -> Result<T, LinkError> {
+        let mut moves = 0;
+        loop {
+            let (epoch, mut connection) = self.connected().await?;
+            // The library's own limit covers the answer; this one also a queue that does not move.
+            let sent = timeout(ANSWER + CONNECT, message.send(&mut connection)).await;
+            let failure = match sent {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => failure::read(&error, message.commands()),
+                Err(_) => failure::Failure {
+                    meaning: Meaning::Unknown,
+                    code: String::new(),
+                    reason: format!("no answer within {} s", (ANSWER + CONNECT).as_secs()),
+                },
             };
-        }
-        *self.lock() = None;
-        LinkError::Unanswered {
-            target,
-            reason: error.to_string(),
+            // A cluster's connection has learnt by now where the slot is.
+            let moved = failure.code == "MOVED" && matches!(connection, Connection::Cluster(_));
+            if moved && failure.meaning == Meaning::Elsewhere && moves < MOVES {
+                moves += 1;
+                continue;
+            }
+            return Err(self.failed(epoch, failure));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<MultiplexedConnection>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    async fn connected(&self) -> Result<(u64, Connection), LinkError> {
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let _turn = self.connecting.lock().await;
+        if let Some(known) = self.known() {
+            return known;
+        }
+        match connect(&self.target).await {
+            Ok(connection) => {
+                let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
+                let mut state = self.state();
+                state.away = None;
+                state.connection = Some((epoch, connection.clone()));
+                Ok((epoch, connection))
+            }
+            Err(reason) => {
+                let error = LinkError::Away {
+                    target: self.target.to_string(),
+                    reason,
+                };
+                let mut state = self.state();
+                let wait = match &state.away {
+                    Some(away) => (away.wait * 2).min(LONGEST_WAIT),
+                    None => FIRST_WAIT,
+                };
+                state.away = Some(Away {
+                    until: Instant::now() + wait,
+                    wait,
+                    error: error.clone(),
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// The connection there is, or that none is tried now; `None` when one is to be made.
+    fn known(&self) -> Option<Result<(u64, Connection), LinkError>> {
+        let state = self.state();
+        if let Some(connected) = &state.connection {
+            return Some(Ok(connected.clone()));
+        }
+        let away = state.away.as_ref()?;
+        (Instant::now() < away.until).then(|| Err(away.error.clone()))
+    }
+
+    fn failed(&self, epoch: u64, failure: failure::Failure) -> LinkError {
+        let target = self.target.to_string();
+        let reason = match self.target.password.expose() {
+            Ok(password) => failure::without(&failure.reason, &password),
+            Err(_) => failure.reason,
+        };
+        let away = LinkError::Away {
+            target: target.clone(),
+            reason: reason.clone(),
+        };
+        match failure.meaning {
+            Meaning::Answer => LinkError::Refused {
+                target,
+                code: failure.code,
+                reason,
+            },
+            Meaning::Later => away,
+            Meaning::Elsewhere => {
+                self.drop_connection(epoch, Some(&away));
+                away
+            }
+            Meaning::Unknown => {
+                self.drop_connection(epoch, None);
+                LinkError::Unanswered { target, reason }
+            }
+        }
+    }
+
+    /// Gives up a connection, unless it was replaced already; for `away` no other one is tried for a moment.
+    fn drop_connection(&self, epoch: u64, away: Option<&LinkError>) {
+        let mut state = self.state();
+        if state.connection.as_ref().is_none_or(|(known, _)| *known != epoch) {
+            return;
+        }
+        state.connection = None;
+        state.away = away.map(|error| Away {
+            until: Instant::now() + FIRST_WAIT,
+            wait: FIRST_WAIT,
+            error: error.clone(),
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
