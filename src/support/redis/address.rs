@@ -39,7 +39,9 @@ pub enum AddressError {
     #[error("names a database; a cluster has only database 0")]
     ClusterDatabase,
     /// It names Sentinels and no master.
-    #[error("names no master; expected redis+sentinel://HOST:PORT/NAME with the name that the Sentinels know it by")]
+    #[error(
+        "names no master; expected redis+sentinel://HOST:PORT/NAME with the name that the Sentinels know it by"
+    )]
     Master,
     /// It names several servers that are neither Sentinels nor a cluster.
     #[error(

@@ -121,7 +121,9 @@ async fn through(
         ));
     };
     let named = |error: String| format!("master {}: {error}", Node(&host, port));
-    let mut server = server(trust.address(&host, port), login, trust).await.map_err(named)?;
+    let mut server = server(trust.address(&host, port), login, trust)
+        .await
+        .map_err(named)?;
     // A Sentinel that has not heard of the failover yet names the old master, which may be a replica by now.
     let role: Vec<Value> = ask(&mut server, &cmd("ROLE"), login).await.map_err(named)?;
     match role.first().map(String::from_redis_value_ref) {
@@ -214,9 +216,7 @@ fn information(address: ConnectionAddr) -> Result<ConnectionInfo, RedisError> {
     // Redis 5 does not know the library's way to say its name.
     let login = RedisConnectionInfo::default().set_skip_set_lib_name();
     let information = address.into_connection_info()?;
-    Ok(information
-        .set_redis_settings(login)
-        .set_tcp_settings(settings()))
+    Ok(information.set_redis_settings(login).set_tcp_settings(settings()))
 }
 
 fn settings() -> TcpSettings {

@@ -177,11 +177,7 @@ mod tests {
                 "LOADING",
             ),
             ("BUSY Redis is busy running a script", Meaning::Later, "BUSY"),
-            (
-                "CLUSTERDOWN Hash slot not served",
-                Meaning::Later,
-                "CLUSTERDOWN",
-            ),
+            ("CLUSTERDOWN Hash slot not served", Meaning::Later, "CLUSTERDOWN"),
             ("TRYAGAIN Multiple keys request", Meaning::Later, "TRYAGAIN"),
             (
                 "READONLY You can't write against a read only replica.",

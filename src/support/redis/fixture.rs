@@ -1,7 +1,6 @@
 //! A Redis for the tests of this crate: `redis-server` on a free loopback port, killed when it is dropped.
 
-use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,31 +17,46 @@ const START: Duration = Duration::from_secs(20);
 /// A server. Its folder is its own, nothing is saved unless the arguments say so.
 pub(crate) struct Fixture {
     program: PathBuf,
-    arguments: Vec<OsString>,
+    arguments: Vec<String>,
     port: u16,
     folder: tempfile::TempDir,
     child: Option<Child>,
 }
 
 impl Fixture {
-    /// Starts a server with further arguments (`&["--appendonly", "yes"]`; the last one of a name counts); `None`
-    /// when the program is missing: then the test of this name is recorded as skipped, and returns.
+    /// Starts a server with further arguments (`&["--appendonly", "yes"]`; the last one of a name counts, and `{port}`
+    /// is its port); `None` when the program is missing: then the test of this name is recorded as skipped, and
+    /// returns.
     pub(crate) fn start(test: &str, arguments: &[&str]) -> Option<Self> {
-        let program = program(test)?;
-        Some(Self::with(program, arguments))
+        let mut fixture = Self::prepare(test, arguments)?;
+        fixture.restart();
+        Some(fixture)
     }
 
-    /// A server with a program that is there.
-    pub(crate) fn with(program: PathBuf, arguments: &[&str]) -> Self {
-        let mut fixture = Self {
+    /// The same, for arguments that not every Redis understands: one that ends at once is a skip as well.
+    pub(crate) fn start_if_able(test: &str, arguments: &[&str]) -> Option<Self> {
+        let mut fixture = Self::prepare(test, arguments)?;
+        if fixture.launch() {
+            return Some(fixture);
+        }
+        skip(
+            test,
+            &format!("this redis-server does not start with {arguments:?}"),
+        );
+        None
+    }
+
+    fn prepare(test: &str, arguments: &[&str]) -> Option<Self> {
+        let program = program(test)?;
+        let port = free_port();
+        let filled = |argument: &&str| argument.replace("{port}", &port.to_string());
+        Some(Self {
             program,
-            arguments: arguments.iter().map(OsString::from).collect(),
-            port: free_port(),
+            arguments: arguments.iter().map(filled).collect(),
+            port,
             folder: tempfile::tempdir().unwrap(),
             child: None,
-        };
-        fixture.restart();
-        fixture
+        })
     }
 
     /// Where it is.
@@ -60,30 +74,43 @@ impl Fixture {
         self.folder.path()
     }
 
-    /// The program.
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
-    }
-
     /// Starts it, after killing it where it runs, on the same port and with the same folder.
     pub(crate) fn restart(&mut self) {
         self.stop();
+        assert!(self.launch(), "redis-server ended");
+    }
+
+    /// Starts it and waits until it answers; `false` when it ended instead.
+    fn launch(&mut self) -> bool {
         let mut command = Command::new(&self.program);
+        // A file of settings comes before all options.
+        let (files, options) = match self.arguments.split_first() {
+            Some((first, rest)) if !first.starts_with("--") => (Some(first), rest),
+            _ => (None, &self.arguments[..]),
+        };
+        command.args(files);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]);
         command.arg(self.folder.path());
-        if !self.arguments.iter().any(|argument| argument == "--port") {
+        if !options.iter().any(|argument| argument == "--port") {
             command.arg("--port").arg(self.port.to_string());
         }
-        command.args(&self.arguments).stdin(Stdio::null());
+        command.args(options).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let start = Instant::now();
         while !answers(self.port) {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "redis-server ended with {ended:?}");
+            if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                self.child = None;
+                return false;
+            }
             assert!(start.elapsed() < START, "redis-server does not answer");
-            std::thread::yield_now();
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "another process cannot wake us; the state ends the wait"
+            )]
+            std::thread::sleep(Duration::from_millis(10));
         }
+        true
     }
 
     /// Kills it (SIGKILL).
@@ -145,10 +172,7 @@ pub(crate) fn skip(test: &str, why: &str) {
         file.write_all(format!("{test}\t{why}\n").as_bytes()).unwrap();
     }
     let required = env::var_os("TAWNY_REQUIRE").is_some_and(|value| value == "all");
-    assert!(
-        !required,
-        "{test} may not be skipped (TAWNY_REQUIRE=all): {why}"
-    );
+    assert!(!required, "{test} may not be skipped (TAWNY_REQUIRE=all): {why}");
     eprintln!("SKIPPED {test}: {why}");
 }
 
@@ -158,16 +182,19 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Whether something answers there as a Redis does that is not loading: any answer to `PING` that is no `-LOADING`,
-/// or to a TLS server's silence, its close.
+/// Whether something answers there that is not loading. A server that speaks TLS answers `PING` with an alert or by
+/// closing.
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
         return false;
     };
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut answer = [0; 64];
-    match stream.write_all(b"PING\r\n").and_then(|()| stream.read(&mut answer)) {
+    match stream
+        .write_all(b"PING\r\n")
+        .and_then(|()| stream.read(&mut answer))
+    {
         Ok(length) => !answer[..length].starts_with(b"-LOADING"),
-        Err(_) => false,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
     }
 }

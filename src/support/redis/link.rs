@@ -233,3 +233,35 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::secret::Secret;
+
+    #[tokio::test(start_paused = true)]
+    async fn while_it_is_away_calls_fail_at_once_and_attempts_grow_rare() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        // A password that cannot be read fails before anything is sent, so that each attempt can be told apart.
+        let mut target = Target::server("127.0.0.1", 1);
+        target.password = Secret::new(&format!("file:{}", path.display()));
+        let link = Link::new(target);
+        let ping = redis::cmd("PING");
+        let told = |error: LinkError| error.to_string();
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            let missing = told(link.query::<()>(&ping).await.unwrap_err());
+            assert!(missing.contains("No such file"), "{missing}");
+            std::fs::write(&path, "").unwrap();
+            let wait = link.state().away.as_ref().unwrap().wait;
+            tokio::time::advance(wait - Duration::from_millis(1)).await;
+            assert_eq!(told(link.query::<()>(&ping).await.unwrap_err()), missing);
+            std::fs::remove_file(&path).unwrap();
+            tokio::time::advance(Duration::from_millis(1)).await;
+            waits.push(wait.as_millis());
+        }
+        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+        assert_eq!(link.epoch(), 0);
+    }
+}
