@@ -4,6 +4,7 @@
 //!
 //! * [`mod@reference`]: the reference page, generated
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,11 +14,13 @@ use serde_json::Value;
 
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
+use crate::component::feed::Feed;
 use crate::component::output::Output;
 use crate::component::settings::{Problems, Section};
 use crate::component::wrapper::Wrapper;
 use crate::outputs;
 use crate::support::proxy::Proxies;
+use crate::support::redis::target::Target;
 use crate::support::root::Roots;
 use crate::wrappers;
 use crate::wrappers::Aggregation;
@@ -31,6 +34,14 @@ pub struct Context<'a> {
     pub roots: &'a Roots,
     /// How often live points are sent.
     pub release_interval: Duration,
+    /// The Redis that is set, if one is.
+    pub redis: Option<&'a Target>,
+    /// What the keys of the Redis begin with.
+    pub prefix: &'a str,
+    /// The folder of the journal, in which a feed may have one of its own.
+    pub directory: &'a Path,
+    /// Whether an output takes logs.
+    pub logs: bool,
     /// The environment, for what every program reads there (`HTTPS_PROXY`).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -59,6 +70,8 @@ pub struct Entry<T: ?Sized> {
 pub struct Catalog {
     /// Polled.
     pub collectors: &'static [Entry<dyn Collector>],
+    /// What applications hand in to.
+    pub feeds: &'static [Entry<dyn Feed>],
     /// Which points a window becomes.
     pub wrappers: &'static [Entry<dyn Wrapper>],
     /// Destinations.
@@ -72,6 +85,7 @@ pub static CATALOG: Catalog = Catalog {
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
         effective: host::effective,
     }],
+    feeds: &[],
     wrappers: &[
         Entry {
             descriptor: &wrappers::datadog::DESCRIPTOR,
@@ -141,17 +155,23 @@ struct Histograms {
 }
 
 impl Catalog {
-    /// What every component says of itself: collectors, wrappers, outputs, each in the order of the list.
+    /// What every component says of itself: collectors, feeds, wrappers, outputs, each in the order of the list.
     pub fn descriptors(&self) -> impl Iterator<Item = &'static Descriptor> {
         let collectors = self.collectors.iter().map(|entry| entry.descriptor);
+        let feeds = self.feeds.iter().map(|entry| entry.descriptor);
         let wrappers = self.wrappers.iter().map(|entry| entry.descriptor);
         let outputs = self.outputs.iter().map(|entry| entry.descriptor);
-        collectors.chain(wrappers).chain(outputs)
+        collectors.chain(feeds).chain(wrappers).chain(outputs)
     }
 
     /// The collector of that name.
     pub fn collector(&self, name: &str) -> Option<&'static Entry<dyn Collector>> {
         self.collectors.iter().find(|entry| entry.descriptor.name == name)
+    }
+
+    /// The feed of that name.
+    pub fn feed(&self, name: &str) -> Option<&'static Entry<dyn Feed>> {
+        self.feeds.iter().find(|entry| entry.descriptor.name == name)
     }
 
     /// The wrapper of that name.
@@ -192,7 +212,7 @@ mod tests {
     #[test]
     fn every_component_in_the_folders_has_its_line() {
         let mut files = Vec::new();
-        for folder in ["collectors", "wrappers", "outputs"] {
+        for folder in ["collectors", "feeds", "wrappers", "outputs"] {
             sources(
                 &Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder),
                 &mut files,
@@ -224,6 +244,10 @@ mod tests {
         assert!(roles(
             CATALOG.collectors.iter().map(|one| one.descriptor).collect(),
             Role::Collector
+        ));
+        assert!(roles(
+            CATALOG.feeds.iter().map(|one| one.descriptor).collect(),
+            Role::Feed
         ));
         assert!(roles(
             CATALOG.wrappers.iter().map(|one| one.descriptor).collect(),

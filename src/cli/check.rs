@@ -3,7 +3,6 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -12,10 +11,12 @@ use crate::component::collector::{CollectError, Collector};
 use crate::component::output::{Output, SendError};
 use crate::config::environment::Environment;
 use crate::config::load::Loaded;
-use crate::config::settings::{RedisSettings, Settings};
+use crate::config::settings::Settings;
 use crate::model::sample::Samples;
 use crate::support::proxy::Proxies;
 use crate::support::url::Url;
+
+mod redis;
 
 /// The most that one try may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,8 +63,15 @@ fn summary(settings: &Settings, file: &str) -> String {
     };
     let collectors = names(settings.collectors.keys().map(String::as_str).collect());
     let outputs = names(settings.outputs.keys().map(String::as_str).collect());
+    let feeds = match settings.feeds.is_empty() {
+        true => String::new(),
+        false => {
+            let feeds = names(settings.feeds.keys().map(String::as_str).collect());
+            format!("; takes in from {feeds}")
+        }
+    };
     format!(
-        "{file}; as host {}; collects {collectors}; delivers to {outputs}",
+        "{file}; as host {}; collects {collectors}{feeds}; delivers to {outputs}",
         settings.host
     )
 }
@@ -84,8 +92,11 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
         let unused = unused(section.unwrap_or(&Value::Null), environment);
         say(try_output(name, output.as_ref(), &unused).await)?;
     }
-    if let Some(redis) = &loaded.settings.redis {
-        say(vec![try_redis(redis).await])?;
+    if let Some(server) = &loaded.redis {
+        say(vec![redis::try_redis(server).await])?;
+    }
+    if let Some(server) = &loaded.redis_by_name {
+        say(vec![redis::try_by_name(server).await])?;
     }
     for (name, collector) in loaded.components.collectors {
         let patience = loaded
@@ -206,56 +217,10 @@ async fn try_collector(name: &str, mut collector: Box<dyn Collector>, patience: 
     }
 }
 
-async fn try_redis(settings: &RedisSettings) -> Tried {
-    let outcome = match timeout(PATIENCE, ping(settings)).await {
-        Ok(Ok(())) => Outcome::Ok(format!("{}:{} answers", settings.host, settings.port)),
-        Ok(Err(reason)) => Outcome::Failed(format!("{}:{}: {reason}", settings.host, settings.port)),
-        Err(_) => Outcome::Failed(format!("no answer within {} s", PATIENCE.as_secs())),
-    };
-    Tried {
-        what: "redis".to_string(),
-        outcome,
-    }
-}
-
-async fn ping(settings: &RedisSettings) -> Result<(), String> {
-    let (host, port) = (settings.host.clone(), settings.port);
-    let address = match settings.tls {
-        true => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: false,
-            tls_params: None,
-        },
-        false => ConnectionAddr::Tcp(host, port),
-    };
-    let mut login = RedisConnectionInfo::default().set_db(i64::from(settings.database));
-    if !settings.username.is_empty() {
-        login = login.set_username(&settings.username);
-    }
-    if !settings.password.is_empty() {
-        let password = settings.password.expose().map_err(|error| error.to_string())?;
-        login = login.set_password(password);
-    }
-    let said = |error: redis::RedisError| error.to_string();
-    let info = address
-        .into_connection_info()
-        .map_err(said)?
-        .set_redis_settings(login);
-    let client = redis::Client::open(info).map_err(said)?;
-    let mut connection = client.get_multiplexed_async_connection().await.map_err(said)?;
-    let _: String = redis::cmd("PING")
-        .query_async(&mut connection)
-        .await
-        .map_err(said)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::component::output::{Encoded, NameStyle, Sent, Series, SeriesName, Speaker, Traits};
@@ -351,39 +316,5 @@ mod tests {
             steps(&serde_json::json!({"url": "https://localhost:8126/api"})),
             [0]
         );
-    }
-
-    #[tokio::test]
-    async fn redis_is_asked_with_a_password_and_the_reason_is_told() {
-        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = RedisSettings {
-            host: "127.0.0.1".to_string(),
-            port: server.local_addr().unwrap().port(),
-            password: crate::support::secret::Secret::new("hunter2"),
-            ..RedisSettings::default()
-        };
-        let served = tokio::spawn(async move {
-            let (mut stream, _) = server.accept().await.unwrap();
-            // However many commands come at once, each is refused.
-            let mut heard = Vec::new();
-            let mut request = vec![0; 1024];
-            while let Ok(read @ 1..) = stream.read(&mut request).await {
-                heard.extend_from_slice(&request[..read]);
-                for _ in request[..read].split(|byte| *byte == b'*').skip(1) {
-                    let _ = stream.write_all(b"-WRONGPASS invalid password\r\n").await;
-                }
-            }
-            String::from_utf8_lossy(&heard).contains("hunter2")
-        });
-        let tried = try_redis(&settings).await;
-        assert!(served.await.unwrap(), "the password was sent");
-        let Outcome::Failed(text) = tried.outcome else {
-            panic!("{tried:?}")
-        };
-        assert!(
-            text.contains("WRONGPASS") || text.contains("authentication"),
-            "{text}"
-        );
-        assert!(!text.contains("hunter2"), "{text}");
     }
 }

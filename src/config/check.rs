@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::component::settings::Problems;
+use crate::config::feeds::REDIS;
+use crate::config::kinds::JournalKind;
 use crate::config::settings::Settings;
 use crate::support::quantity::{Size, Span};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Adds every impossible value. `settings` may hold defaults where something else was wrong.
@@ -25,6 +28,7 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     }
     counts(settings, problems);
     wrapper(settings, problems);
+    histograms(settings, problems);
     for (index, tag) in settings.global_tags.iter().enumerate() {
         if tag.trim().is_empty() {
             problems.add(
@@ -49,6 +53,24 @@ pub(super) fn check(settings: &Settings, problems: &mut Problems) {
     }
 }
 
+/// Adds what is set to use a Redis where none is set.
+pub(super) fn needs_redis(settings: &Settings, redis: bool, problems: &mut Problems) {
+    if redis {
+        return;
+    }
+    let hint = "set REDIS_HOST, TAWNY_REDIS_URL, or the section `redis`";
+    if settings.journal.kind == JournalKind::Redis {
+        problems.add_with_hint("journal.type", "is `redis`, and no Redis is set", hint);
+    }
+    for feed in settings.feeds.values().filter(|feed| feed.kind == REDIS) {
+        problems.add_with_hint(
+            feed.section.path.as_str(),
+            "reads a Redis, and no Redis is set",
+            hint,
+        );
+    }
+}
+
 fn times(settings: &Settings, problems: &mut Problems) {
     let interval = settings.interval;
     if interval.0 < SECOND || interval.0 > HOUR || interval.0.subsec_nanos() != 0 {
@@ -65,6 +87,13 @@ fn times(settings: &Settings, problems: &mut Problems) {
         ("journal.time_to_live.logs", settings.journal.time_to_live.logs),
     ] {
         at_least_a_second(path, span, problems);
+    }
+    if settings.journal.take_over_after.0 < MINUTE {
+        problems.add_with_hint(
+            "journal.take_over_after",
+            format!("expected at least 1m, found {}", settings.journal.take_over_after),
+            "else an agent that is only slow loses its journal to another one",
+        );
     }
     let life = settings.journal.time_to_live.points;
     let window = interval.0.saturating_add(settings.grace.0);
@@ -112,8 +141,31 @@ fn counts(settings: &Settings, problems: &mut Problems) {
             format!("expected at least 1MiB, found {}", settings.journal.bound),
         );
     }
-    if settings.redis.as_ref().is_some_and(|redis| redis.port == 0) {
-        problems.add("redis.port", "expected a port from 1 to 65535, found 0");
+}
+
+/// The most bounds that one histogram has; each is a series on the page.
+const MOST_BUCKETS: usize = 100;
+
+fn histograms(settings: &Settings, problems: &mut Problems) {
+    for (index, rule) in settings.histograms.iter().enumerate() {
+        if rule.pattern.is_empty() {
+            problems.add_with_hint(
+                format!("histograms[{index}].match"),
+                "expected the name of a metric, found nothing",
+                "`*` stands for any text",
+            );
+        }
+        let path = format!("histograms[{index}].buckets");
+        let ascending = rule.buckets.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rule.buckets.iter().all(|bound| bound.is_finite()) || !ascending {
+            problems.add(path, "expected numbers, each greater than the one before");
+        } else if rule.buckets.is_empty() || rule.buckets.len() > MOST_BUCKETS {
+            let found = rule.buckets.len();
+            problems.add(
+                path,
+                format!("expected 1 to {MOST_BUCKETS} bounds, found {found}"),
+            );
+        }
     }
 }
 

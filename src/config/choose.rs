@@ -15,6 +15,9 @@ use crate::support::quantity::Span;
 /// Collectors of Chouette-IoT that come with a later release: naming them stops nothing.
 const LATER: [&str; 4] = ["tegrastats", "dramatiq", "k8s", "docker"];
 
+/// The output that takes logs to Datadog.
+pub(super) const LOGS: &str = "datadog_logs";
+
 /// Settles the list of collectors in the tree: exactly the variable's, else the file's, else Chouette-IoT's empty one
 /// where global tags come from its variable, else `host`. Then lays the variables of those that are left over them.
 pub(super) fn collectors(
@@ -105,25 +108,55 @@ fn keep(layers: &mut Layers, sections: Option<Value>, names: &[String], origin: 
     }
 }
 
-/// Lays the variables over the outputs. Without a key there is no Datadog, whatever else is set for it.
-pub(super) fn outputs(layers: &mut Layers, settings: &[Setting], warnings: &mut Problems) {
-    let key = ["outputs", "datadog", "api_key"];
-    let in_file = layers.get(&["outputs", "datadog"]).is_some();
-    if !in_file && !settings.iter().any(|setting| setting.path == key) {
-        return;
-    }
-    for setting in settings
+/// The path that API_KEY sets.
+const KEY: [&str; 3] = ["outputs", "datadog", "api_key"];
+
+/// Lays the variables over the outputs. Without a key there is no Datadog, whatever else is set for it. Logs have an
+/// output of their own, with the same key: where logs can come in, or its address is set. Tells whether it is there for
+/// the feeds alone.
+pub(super) fn outputs(
+    layers: &mut Layers,
+    settings: &[Setting],
+    catalog: &Catalog,
+    fed: bool,
+    warnings: &mut Problems,
+) -> bool {
+    let key = settings.iter().find(|setting| setting.path == KEY);
+    let there = |layers: &Layers, name: &str| layers.get(&["outputs", name]).is_some();
+    let points = key.is_some() || there(layers, "datadog");
+    let addressed = settings
         .iter()
-        .filter(|setting| setting.path.first() == Some(&"outputs"))
-    {
-        layers.set(setting.path, setting.value.clone(), setting.origin.clone());
-    }
-    if layers.get(&key) == Some(&Value::String(String::new())) {
-        warnings.add(key.join("."), "is empty, so nothing is sent to Datadog");
-        if let Some(Value::Object(outputs)) = layers.tree.get_mut("outputs") {
-            outputs.remove("datadog");
+        .any(|setting| setting.path.starts_with(&["outputs", LOGS]));
+    let asked = there(layers, LOGS) || addressed && key.is_some() && catalog.output(LOGS).is_some();
+    let for_feeds = !asked && fed && key.is_some() && catalog.output(LOGS).is_some();
+    let logs = asked || for_feeds;
+    for setting in settings {
+        let set = match setting.path {
+            ["outputs", "datadog", ..] => points,
+            ["outputs", LOGS, ..] => logs,
+            _ => false,
+        };
+        if set {
+            layers.set(setting.path, setting.value.clone(), setting.origin.clone());
         }
     }
+    if let Some(key) = key.filter(|_| logs) {
+        layers.set(
+            &["outputs", LOGS, "api_key"],
+            key.value.clone(),
+            key.origin.clone(),
+        );
+    }
+    for name in ["datadog", LOGS] {
+        let key = ["outputs", name, "api_key"];
+        if layers.get(&key) == Some(&Value::String(String::new())) {
+            warnings.add(key.join("."), "is empty, so nothing is sent to Datadog");
+            if let Some(Value::Object(outputs)) = layers.tree.get_mut("outputs") {
+                outputs.remove(name);
+            }
+        }
+    }
+    for_feeds
 }
 
 /// What every collector has, beside what is its own.
@@ -222,7 +255,7 @@ pub(super) fn read_outputs(
     read
 }
 
-fn unknown(path: String, role: &str, kind: &str, known: &[&str], problems: &mut Problems) {
+pub(super) fn unknown(path: String, role: &str, kind: &str, known: &[&str], problems: &mut Problems) {
     let message = format!("no such {role}; there are: {}", known.join(", "));
     match did_you_mean(kind, known.iter().copied()) {
         Some(hint) => problems.add_with_hint(path, message, hint),
@@ -230,7 +263,7 @@ fn unknown(path: String, role: &str, kind: &str, known: &[&str], problems: &mut 
     }
 }
 
-fn sections(path: &str, tree: Option<Value>, problems: &mut Problems) -> Map<String, Value> {
+pub(super) fn sections(path: &str, tree: Option<Value>, problems: &mut Problems) -> Map<String, Value> {
     match tree {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(map)) => {
@@ -257,7 +290,7 @@ fn sections(path: &str, tree: Option<Value>, problems: &mut Problems) -> Map<Str
 }
 
 /// The keys that are named, and the rest.
-fn split(section: Value, named: &[&str]) -> (Value, Value) {
+pub(super) fn split(section: Value, named: &[&str]) -> (Value, Value) {
     let Value::Object(map) = section else {
         return (Value::Null, Value::Null);
     };

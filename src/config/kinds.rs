@@ -116,6 +116,19 @@ impl<'de> Deserialize<'de> for Sync {
     }
 }
 
+/// Where the journal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalKind {
+    /// In the Redis where one is set, on disk otherwise.
+    #[default]
+    Auto,
+    /// In the Redis.
+    Redis,
+    /// On disk.
+    Disk,
+}
+
 /// Which wrapper makes points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,7 +1,5 @@
 //! From file, environment and flags to checked settings, with every problem at once.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,16 +7,16 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::catalog::{Catalog, Context, Findings};
-use crate::component::collector::Collector;
-use crate::component::output::Output;
 use crate::component::settings::{Problem, Problems, Section};
-use crate::component::wrapper::Wrapper;
 use crate::config::environment::Environment;
-use crate::config::layers::{Layers, Origin, Origins};
+use crate::config::layers::{Layers, Origin};
+use crate::config::redis::Server;
 use crate::config::settings::Settings;
 use crate::config::variables::Setting;
-use crate::config::{check, choose, place, speaker, variables, words, yaml};
+use crate::config::{check, choose, feeds, place, redis, speaker, variables, words, yaml};
 use crate::support::root::Roots;
+
+pub use crate::config::loaded::{Components, Loaded, Refused};
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "/etc/tawny/tawny.yaml";
@@ -35,51 +33,6 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--directory`: the journal's folder.
     pub directory: Option<PathBuf>,
-}
-
-/// Settings, what was made from them, and how they came to be.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The settings, checked.
-    pub settings: Settings,
-    /// The components, made and not connected.
-    pub components: Components,
-    /// Where each value came from.
-    pub origins: Origins,
-    /// The file that was read, if any was.
-    pub file: Option<PathBuf>,
-    /// What is odd and stops nothing.
-    pub warnings: Vec<Problem>,
-}
-
-/// The configured components, each under its name in the settings.
-#[derive(Default)]
-pub struct Components {
-    /// Polled.
-    pub collectors: BTreeMap<String, Box<dyn Collector>>,
-    /// Which points a window becomes; always there after loading succeeded.
-    pub wrapper: Option<Box<dyn Wrapper>>,
-    /// Destinations.
-    pub outputs: BTreeMap<String, Box<dyn Output>>,
-}
-
-impl fmt::Debug for Components {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Components")
-            .field("collectors", &self.collectors.keys())
-            .field("outputs", &self.outputs.keys())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Settings that cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the settings cannot be used: {} problems", problems.len())]
-pub struct Refused {
-    /// Everything that is wrong, never empty.
-    pub problems: Vec<Problem>,
-    /// What is odd beside it.
-    pub warnings: Vec<Problem>,
 }
 
 /// Loads the settings: defaults, then the file, then the environment, then flags; later ones win.
@@ -104,7 +57,11 @@ pub(super) fn load_with(
     let plugins = variables::plugins(environment, problems);
     lay_over(&mut layers, &values);
     choose::collectors(&mut layers, plugins, &values, warnings);
-    choose::outputs(&mut layers, &values, warnings);
+    redis::host_as_url(&mut layers, warnings);
+    let by_name = feeds::choose(&mut layers, &values, catalog, warnings);
+    let listed = layers.get(&["feeds"]).and_then(Value::as_object);
+    let feeds = listed.is_some_and(|map| !map.is_empty());
+    let for_feeds = choose::outputs(&mut layers, &values, catalog, by_name || feeds, warnings);
     if let Some(listen) = &flags.listen {
         layers.set(&["listen"], listen.as_str().into(), Origin::Flag("--listen"));
     }
@@ -116,7 +73,13 @@ pub(super) fn load_with(
             Origin::Flag("--directory"),
         );
     }
-    let (mut settings, components, found) = read_typed(&mut layers, environment, catalog);
+    let Read {
+        mut settings,
+        components,
+        redis,
+        redis_by_name,
+        found,
+    } = read_typed(&mut layers, environment, catalog, by_name);
     extend(problems, &found.problems);
     extend(warnings, &found.warnings);
     if let Some(origin) = speaker::find(&mut settings, warnings) {
@@ -151,6 +114,9 @@ pub(super) fn load_with(
         return Ok(Loaded {
             settings,
             components,
+            redis,
+            redis_by_name,
+            logs_by_name: for_feeds && !feeds,
             origins: layers.origins,
             file,
             warnings,
@@ -171,10 +137,10 @@ fn extend(problems: &mut Problems, more: &Problems) {
     }
 }
 
-/// Lays the variables over the file; those of collectors and outputs wait until these are chosen.
+/// Lays the variables over the file; those of collectors, feeds and outputs wait until these are chosen.
 fn lay_over(layers: &mut Layers, settings: &[Setting]) {
     for setting in settings {
-        if !matches!(setting.path.first(), Some(&"collectors" | &"outputs")) {
+        if !matches!(setting.path.first(), Some(&"collectors" | &"feeds" | &"outputs")) {
             layers.set(setting.path, setting.value.clone(), setting.origin.clone());
         }
     }
@@ -208,41 +174,63 @@ fn read_file(
     Some(path)
 }
 
+/// What the merged tree says.
+struct Read {
+    settings: Settings,
+    components: Components,
+    redis: Option<Server>,
+    redis_by_name: Option<Server>,
+    found: Findings,
+}
+
 /// Reads and checks the merged tree; again, when a text from a variable turns out to be a number.
-fn read_typed(
-    layers: &mut Layers,
-    environment: &Environment,
-    catalog: &Catalog,
-) -> (Settings, Components, Findings) {
+fn read_typed(layers: &mut Layers, environment: &Environment, catalog: &Catalog, by_name: bool) -> Read {
+    let configured = redis::is_configured(layers);
     loop {
         let mut findings = Findings::default();
-        let settings = read_once(layers, catalog, &mut findings);
-        let components = build(&settings, environment, catalog, &mut findings);
+        let settings = read_once(layers, catalog, configured, &mut findings);
+        let own = settings.redis.clone().unwrap_or_default();
+        let redis = match configured {
+            true => own.server(&mut findings.problems, &mut findings.warnings),
+            false => None,
+        };
+        let redis_by_name = by_name.then(|| own.by_name());
+        let servers = (redis.as_ref(), redis_by_name.as_ref());
+        let components = build(&settings, servers, environment, catalog, &mut findings);
         let mut retyped = false;
         for problem in findings.problems.iter() {
             retyped |= layers.retype(&problem.path);
         }
         if !retyped {
-            return (settings, components, findings);
+            return Read {
+                settings,
+                components,
+                redis,
+                redis_by_name,
+                found: findings,
+            };
         }
     }
 }
 
-fn read_once(layers: &Layers, catalog: &Catalog, findings: &mut Findings) -> Settings {
+fn read_once(layers: &Layers, catalog: &Catalog, redis: bool, findings: &mut Findings) -> Settings {
     let Findings { problems, warnings } = findings;
     let mut tree = layers.tree.clone();
     without_nothing(&mut tree);
     let section = |name: &str| tree.get(name).cloned();
     let (collectors, outputs) = (section("collectors"), section("outputs"));
+    let feeds = section("feeds");
     let mut settings: Settings = Section::new("", tree).read(problems).unwrap_or_default();
     settings.collectors =
         choose::read_collectors(collectors, settings.collect_interval, catalog, problems, warnings);
+    settings.feeds = feeds::read(feeds, catalog, problems);
     settings.outputs = choose::read_outputs(outputs, catalog, problems);
     check::check(&settings, problems);
+    check::needs_redis(&settings, redis, problems);
     settings
 }
 
-/// A key with nothing behind it has its default; only a collector or output is there by its name alone.
+/// A key with nothing behind it has its default; only a collector, feed or output is there by its name alone.
 fn without_nothing(tree: &mut Value) {
     let Value::Object(top) = tree else {
         return;
@@ -250,7 +238,7 @@ fn without_nothing(tree: &mut Value) {
     top.retain(|_, value| !value.is_null());
     for (key, value) in top.iter_mut() {
         match value {
-            Value::Object(sections) if key == "collectors" || key == "outputs" => {
+            Value::Object(sections) if matches!(key.as_str(), "collectors" | "feeds" | "outputs") => {
                 sections.values_mut().for_each(without_nothing);
             }
             _ => without_nothing(value),
@@ -261,13 +249,26 @@ fn without_nothing(tree: &mut Value) {
 /// Makes every component, which also finds out what is wrong with its section; nothing connects.
 fn build(
     settings: &Settings,
+    (redis, by_name): (Option<&Server>, Option<&Server>),
     environment: &Environment,
     catalog: &Catalog,
     findings: &mut Findings,
 ) -> Components {
     let variable = |name: &str| environment.exact(name).map(String::from);
     let roots = &settings.roots;
+    let directory = match &settings.journal.directory {
+        set if !set.as_os_str().is_empty() => set.clone(),
+        _ => place::find(environment, Path::new(SYSTEM_STATE)).0,
+    };
+    let prefix = settings.redis.as_ref().map(|redis| redis.prefix.as_str());
     let context = Context {
+        redis: redis.map(|server| &server.target),
+        prefix: prefix.unwrap_or("chouette"),
+        directory: &directory,
+        logs: settings
+            .outputs
+            .values()
+            .any(|output| output.kind == choose::LOGS),
         roots: &Roots::new(&roots.proc, &roots.sys, &roots.root),
         release_interval: settings.release_interval.0,
         variable: &variable,
@@ -284,6 +285,23 @@ fn build(
         let entry = catalog.output(&output.kind);
         let made = entry.and_then(|entry| (entry.build)(&output.section, &context, findings));
         components.outputs.extend(made.map(|made| (name.clone(), made)));
+    }
+    for (name, feed) in &settings.feeds {
+        // Why there is no Redis for it is said elsewhere.
+        if feed.kind == feeds::REDIS && redis.is_none() {
+            continue;
+        }
+        let entry = catalog.feed(&feed.kind);
+        let made = entry.and_then(|entry| (entry.build)(&feed.section, &context, findings));
+        components.feeds.extend(made.map(|made| (name.clone(), made)));
+    }
+    if let (Some(server), Some(entry)) = (by_name, catalog.feed(feeds::REDIS)) {
+        let context = Context {
+            redis: Some(&server.target),
+            ..context
+        };
+        let section = Section::new(format!("feeds.{}", feeds::REDIS), Value::Null);
+        components.feed_by_name = (entry.build)(&section, &context, findings);
     }
     let entry = catalog.wrapper(settings.wrapper.kind.name());
     components.wrapper =

@@ -5,6 +5,7 @@
 //!
 //! * [`settings`]: the settings, one typed tree
 //! * [`kinds`]: kinds of values that they have
+//! * [`redis`]: which Redis
 //! * [`environment`]: the variables of this process, or of a test
 //! * [`layers`]: where each value came from
 //! * [`load`]: puts it all together
@@ -14,12 +15,15 @@ pub mod environment;
 pub mod kinds;
 pub mod layers;
 pub mod load;
+pub mod redis;
 pub mod settings;
 pub mod show;
 
 mod check;
 mod choose;
 mod expand;
+mod feeds;
+mod loaded;
 mod place;
 mod speaker;
 mod variables;

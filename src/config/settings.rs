@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::component::output::Speaker;
 use crate::component::settings::Section;
-use crate::config::kinds::{Level, Listen, LogFormat, Sync, WrapperKind};
+use crate::config::kinds::{JournalKind, Level, Listen, LogFormat, Sync, WrapperKind};
 use crate::support::quantity::{Size, Span};
-use crate::support::secret::Secret;
 use crate::wrappers::Aggregation;
+
+pub use crate::config::redis::{RedisSettings, SentinelSettings};
 
 /// Everything that can be set. In a file the keys are the fields' names.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -43,18 +44,25 @@ pub struct Settings {
     /// How long stopping may take, the last send included; default `10s`, at least `1s`. Keep it below what the
     /// orchestrator grants.
     pub shutdown_timeout: Span,
-    /// Whether the original's metrics about itself are also sent; default true. They come with the Redis feed of a
-    /// later release; read so that a Chouette-IoT set-up starts as it is. The agent's own stand on `/metrics` always.
+    /// Whether the original's metrics about itself (`chouette.queued.metrics`, …) are also sent; default true. The
+    /// agent's own stand on `/metrics` always.
     pub send_self_metrics: bool,
     /// How many series there may be.
     pub limits: Limits,
     /// Which points a window becomes.
     pub wrapper: WrapperSettings,
+    /// The buckets that pages show of histograms, by the metric's name; the first rule that matches counts. Default
+    /// none: the bounds that Prometheus' libraries share, 5 ms to 10 s.
+    pub histograms: Vec<HistogramSettings>,
     /// The store-and-forward log.
     pub journal: JournalSettings,
     /// What is collected, by name. Without this key and without Chouette-IoT's variables: `host`.
     #[serde(deserialize_with = "read_apart")]
     pub collectors: BTreeMap<String, CollectorSettings>,
+    /// What applications hand in, by name. Without this key: `redis` where a Redis is set, `resp` where
+    /// TAWNY_RESP_LISTEN is; with it, exactly what it names and does not switch off with `enabled: false`.
+    #[serde(deserialize_with = "read_apart")]
+    pub feeds: BTreeMap<String, FeedSettings>,
     /// Where points go, by name. None: nothing is journalled.
     #[serde(deserialize_with = "read_apart")]
     pub outputs: BTreeMap<String, OutputSettings>,
@@ -64,12 +72,9 @@ pub struct Settings {
     pub web: WebSettings,
     /// Where the device's own files are seen; a container that reports on its host mounts them elsewhere.
     pub roots: RootSettings,
-    /// The Redis of the applications; only `tawny check --connect` uses it in this release.
+    /// The Redis of the applications and of the journal; default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
-    /// Log forwarding, which comes with a later release; read so that a Chouette-IoT set-up starts as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logs: Option<LogsSettings>,
 }
 
 impl Settings {
@@ -101,13 +106,14 @@ impl Default for Settings {
             limits: Limits::default(),
             wrapper: WrapperSettings::default(),
             journal: JournalSettings::default(),
+            histograms: Vec::new(),
             collectors: BTreeMap::new(),
+            feeds: BTreeMap::new(),
             outputs: BTreeMap::new(),
             log: LogSettings::default(),
             web: WebSettings::default(),
             roots: RootSettings::default(),
             redis: None,
-            logs: None,
         }
     }
 }
@@ -169,10 +175,25 @@ impl WrapperSettings {
     }
 }
 
+/// The buckets of some histograms on the metrics page. What is pushed does not depend on them.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistogramSettings {
+    /// The metric's name as applications write it, `*` standing for any text: `api.*.duration`.
+    #[serde(rename = "match")]
+    pub pattern: String,
+    /// Upper bounds, ascending, in the metric's unit; 1 to 100 of them. The bucket for the rest is always there.
+    pub buckets: Vec<f64>,
+}
+
 /// The store-and-forward log.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JournalSettings {
+    /// Where it is: `redis`, `disk`, or `auto` (default): in the Redis where one is set, on disk otherwise. While Redis
+    /// is away, blocks go to the disk.
+    #[serde(rename = "type")]
+    pub kind: JournalKind,
     /// Its folder; default: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/tawny`, else `/var/lib/tawny` where that can be
     /// written, else `~/.local/state/tawny`. One process only may use it.
     pub directory: PathBuf,
@@ -183,15 +204,20 @@ pub struct JournalSettings {
     pub sync: Sync,
     /// How long things wait for an output at most.
     pub time_to_live: TimeToLive,
+    /// How long the journal of an agent in the same Redis is without a sign of life when another one takes it over;
+    /// default `10m`, at least `1m`. Longer where agents sleep.
+    pub take_over_after: Span,
 }
 
 impl Default for JournalSettings {
     fn default() -> Self {
         Self {
+            kind: JournalKind::Auto,
             directory: PathBuf::new(),
             bound: Size::mebibytes(64),
             sync: Sync::Batch,
             time_to_live: TimeToLive::default(),
+            take_over_after: Span::seconds(600),
         }
     }
 }
@@ -226,6 +252,25 @@ pub struct CollectorSettings {
     pub timeout: Span,
     /// What it reads itself.
     pub section: Section,
+}
+
+/// One feed. In a file, `type`, `enabled` and its own section stand side by side.
+#[derive(Clone)]
+pub struct FeedSettings {
+    /// Which feed it is; its name unless `type` says otherwise.
+    pub kind: String,
+    /// What it reads itself.
+    pub section: Section,
+}
+
+/// Shows no content, which may hold passwords.
+impl fmt::Debug for FeedSettings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("FeedSettings")
+            .field("kind", &self.kind)
+            .field("path", &self.section.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One output. In a file, `type` and its own section stand side by side.
@@ -287,53 +332,6 @@ impl Default for RootSettings {
     }
 }
 
-/// The Redis of the applications.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RedisSettings {
-    /// Its name or address; default `redis`.
-    pub host: String,
-    /// Its port; default 6379, never 0.
-    pub port: u16,
-    /// The number of its database; default 0.
-    pub database: u16,
-    /// Whether it speaks TLS; default false.
-    pub tls: bool,
-    /// The user; default none.
-    pub username: String,
-    /// The password, or `file:PATH`; default none.
-    pub password: Secret,
-}
-
-impl Default for RedisSettings {
-    fn default() -> Self {
-        Self {
-            host: "redis".to_string(),
-            port: 6379,
-            database: 0,
-            tls: false,
-            username: String::new(),
-            password: Secret::new(""),
-        }
-    }
-}
-
-/// Log forwarding.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogsSettings {
-    /// Where Datadog takes logs; default `https://http-intake.logs.datadoghq.com`.
-    pub datadog_url: String,
-}
-
-impl Default for LogsSettings {
-    fn default() -> Self {
-        Self {
-            datadog_url: "https://http-intake.logs.datadoghq.com".to_string(),
-        }
-    }
-}
-
 impl CollectorSettings {
     /// How long one run may take where nothing else is said.
     pub(super) fn default_timeout(interval: Span) -> Span {
@@ -366,15 +364,24 @@ impl Serialize for CollectorSettings {
     }
 }
 
+impl Serialize for FeedSettings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        typed(&self.kind, &self.section, serializer)
+    }
+}
+
 impl Serialize for OutputSettings {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let own = self.section.value.as_object();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.kind)?;
-        for (key, value) in own.into_iter().flatten() {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
+        typed(&self.kind, &self.section, serializer)
     }
+}
+
+fn typed<S: serde::Serializer>(kind: &str, section: &Section, serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap;
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("type", kind)?;
+    for (key, value) in section.value.as_object().into_iter().flatten() {
+        map.serialize_entry(key, value)?;
+    }
+    map.end()
 }

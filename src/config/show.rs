@@ -17,6 +17,13 @@ pub fn masked(settings: &Settings, catalog: &Catalog) -> Value {
             entry.and_then(|entry| (entry.effective)(&one.section)),
         );
     }
+    for (name, one) in &settings.feeds {
+        let entry = catalog.feed(&one.kind);
+        fill(
+            &mut tree["feeds"][name],
+            entry.and_then(|entry| (entry.effective)(&one.section)),
+        );
+    }
     for (name, one) in &settings.outputs {
         let entry = catalog.output(&one.kind);
         fill(

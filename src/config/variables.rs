@@ -42,7 +42,7 @@ const fn variable(names: &'static [&'static str], path: &'static [&'static str],
 pub(super) const PLUGINS: [&str; 2] = ["COLLECTOR_PLUGINS", "COLLECT_PLUGINS"];
 
 /// All variables but the list of collectors.
-pub(super) static VARIABLES: [Variable; 37] = {
+pub(super) static VARIABLES: [Variable; 45] = {
     use Reads::{Boolean, List, Map, Port, Seconds, Storage, Text, Whole};
     [
         variable(&["TAWNY_LISTEN"], &["listen"], Text),
@@ -55,7 +55,7 @@ pub(super) static VARIABLES: [Variable; 37] = {
         ),
         variable(&["API_KEY"], &["outputs", "datadog", "api_key"], Text),
         variable(&["DATADOG_URL"], &["outputs", "datadog", "url"], Text),
-        variable(&["DATADOG_LOGS_URL"], &["logs", "datadog_url"], Text),
+        variable(&["DATADOG_LOGS_URL"], &["outputs", "datadog_logs", "url"], Text),
         variable(&["GLOBAL_TAGS"], &["global_tags"], List),
         variable(&["HOST"], &["host"], Text),
         variable(&["AGGREGATE_INTERVAL"], &["interval"], Seconds),
@@ -77,6 +77,14 @@ pub(super) static VARIABLES: [Variable; 37] = {
         ),
         variable(&["SEND_SELF_METRICS"], &["send_self_metrics"], Boolean),
         variable(&["LOG_LEVEL"], &["log", "level"], Text),
+        variable(&["TAWNY_JOURNAL"], &["journal", "type"], Text),
+        variable(&["TAWNY_REDIS_URL"], &["redis", "url"], Text),
+        variable(&["TAWNY_REDIS_USERNAME"], &["redis", "username"], Text),
+        variable(&["TAWNY_REDIS_PASSWORD"], &["redis", "password"], Text),
+        variable(&["TAWNY_REDIS_CA_FILE"], &["redis", "ca_file"], Text),
+        variable(&["TAWNY_REDIS_PREFIX"], &["redis", "prefix"], Text),
+        variable(&["TAWNY_RESP_LISTEN"], &["feeds", "resp", "listen"], Text),
+        variable(&["TAWNY_RESP_PASSWORD"], &["feeds", "resp", "password"], Text),
         variable(&["REDIS_HOST"], &["redis", "host"], Text),
         variable(&["REDIS_PORT"], &["redis", "port"], Port),
         variable(&["CHOUETTE_STORAGE_TYPE"], &[], Storage),
@@ -163,24 +171,8 @@ fn first<'a>(names: &[&str], environment: &'a Environment) -> Option<(&'a str, &
     names.iter().find_map(|name| environment.any_case(name))
 }
 
-/// Variables for parts that come with a later release. Who has set one must learn that nothing comes of it.
-const LATER: [(&str, &str); 3] = [
-    (
-        "SEND_SELF_METRICS",
-        "the original's metrics about itself come with a later release; it has no effect. The agent's own are on /metrics",
-    ),
-    (
-        "REDIS_HOST",
-        "reading applications' metrics and logs from Redis comes with a later release; they stay there",
-    ),
-    (
-        "DATADOG_LOGS_URL",
-        "delivering logs comes with a later release; it has no effect",
-    ),
-];
-
-/// What is odd about the environment, and stops nothing: variables of ours that do not exist, two spellings that do
-/// not agree, and what nothing comes of yet.
+/// What is odd about the environment, and stops nothing: variables of ours that do not exist, and two spellings that
+/// do not agree.
 pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
     let mut found = Problems::default();
     let pairs = VARIABLES
@@ -196,13 +188,6 @@ pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
                 second,
                 format!("has no effect, because {first} is set to something else"),
             );
-        }
-    }
-    for (name, why) in LATER {
-        // Who switched it off misses nothing.
-        let off = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "no" | "off");
-        if let Some((written, _)) = environment.any_case(name).filter(|(_, value)| !off(value)) {
-            found.add(written, why);
         }
     }
     let known = || VARIABLES.iter().flat_map(|variable| variable.names).copied();

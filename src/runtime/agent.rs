@@ -117,6 +117,7 @@ impl Agent {
             collectors,
             wrapper,
             outputs,
+            ..
         } = components;
         let clock = Clock::system();
         let started = clock.now();

@@ -118,8 +118,8 @@ log: {level: loud}
             "journal.sync: expected `batch`, or a duration above 0 such as `30s` or `5m`, found `never` [tawny.yaml:15]",
             "limits.series: expected at least 1, found 0 [tawny.yaml:8]",
             "lisen: unknown key; known here: listen, host, global_tags, interval, grace, collect_interval, \
-             release_interval, bulk_size, stale_after, shutdown_timeout, send_self_metrics, limits, wrapper, journal, \
-             collectors, outputs, log, web, roots, redis, logs [tawny.yaml:1] (did you mean `listen`?)",
+             release_interval, bulk_size, stale_after, shutdown_timeout, send_self_metrics, limits, wrapper, \
+             histograms, journal, collectors, feeds, outputs, log, web, roots, redis [tawny.yaml:1] (did you mean `listen`?)",
             "log.level: expected one of trace, debug, info, warn, error, off, found `loud` [tawny.yaml:25]",
             "outputs.datadog.api_key: is required, and missing [tawny.yaml:23]",
             "outputs.datadog.url: expected text, found a list [tawny.yaml:23]",

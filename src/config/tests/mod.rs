@@ -2,21 +2,26 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::load::{Flags, Loaded, Refused, load_with};
 use crate::catalog::{Catalog, Context, Entry, Findings};
 use crate::component::collector::Collector;
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::component::output::Output;
 use crate::component::settings::Section;
 use crate::component::wrapper::Wrapper;
 use crate::model::point::Point;
 use crate::model::window::Window;
 use crate::support::secret::Secret;
+use crate::support::shutdown::Shutdown;
 
 mod layers;
+mod redis;
 mod variables;
 
 const fn descriptor(name: &'static str, role: Role) -> Descriptor {
@@ -31,6 +36,9 @@ const fn descriptor(name: &'static str, role: Role) -> Descriptor {
 
 static HOST: Descriptor = descriptor("host", Role::Collector);
 static NGINX: Descriptor = descriptor("nginx", Role::Collector);
+static REDIS: Descriptor = descriptor("redis", Role::Feed);
+static RESP: Descriptor = descriptor("resp", Role::Feed);
+static DATADOG_LOGS: Descriptor = descriptor("datadog_logs", Role::Output);
 static DATADOG: Descriptor = descriptor("datadog", Role::Output);
 
 static WRAPPER: Descriptor = descriptor("datadog", Role::Wrapper);
@@ -49,6 +57,18 @@ static CATALOG: Catalog = Catalog {
             effective: |_| None,
         },
     ],
+    feeds: &[
+        Entry {
+            descriptor: &REDIS,
+            build: feed,
+            effective: |_| None,
+        },
+        Entry {
+            descriptor: &RESP,
+            build: feed,
+            effective: |_| None,
+        },
+    ],
     wrappers: &[
         Entry {
             descriptor: &WRAPPER,
@@ -61,11 +81,18 @@ static CATALOG: Catalog = Catalog {
             effective: |_| None,
         },
     ],
-    outputs: &[Entry {
-        descriptor: &DATADOG,
-        build: datadog,
-        effective: |_| None,
-    }],
+    outputs: &[
+        Entry {
+            descriptor: &DATADOG,
+            build: datadog,
+            effective: |_| None,
+        },
+        Entry {
+            descriptor: &DATADOG_LOGS,
+            build: datadog,
+            effective: |_| None,
+        },
+    ],
 };
 
 #[derive(Deserialize, Default)]
@@ -96,6 +123,28 @@ struct Datadog {
 fn datadog(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Output>> {
     section.read::<Datadog>(&mut findings.problems);
     None
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Fed {
+    listen: String,
+    password: Option<Secret>,
+    claim_expiry: String,
+}
+
+struct Feeding;
+
+#[async_trait]
+impl Feed for Feeding {
+    async fn run(self: Box<Self>, _: Arc<dyn Recorder>, _: Shutdown) -> Result<(), FeedError> {
+        Ok(())
+    }
+}
+
+fn feed(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Feed>> {
+    section.read::<Fed>(&mut findings.problems)?;
+    Some(Box::new(Feeding))
 }
 
 struct Nothing;

@@ -86,11 +86,15 @@ fn every_variable_of_chouette_works() {
         (Level::Warn, LogFormat::Json)
     );
     let redis = settings.redis.as_ref().unwrap();
-    assert_eq!((redis.host.as_str(), redis.port), ("cache", 6380));
-    assert_eq!(settings.logs.as_ref().unwrap().datadog_url, "http://intake/logs");
+    assert_eq!((redis.host.as_deref(), redis.port), (Some("cache"), Some(6380)));
+    assert_eq!(names(&settings.feeds), ["redis"]);
+    assert_eq!(
+        settings.outputs["datadog_logs"].section.value,
+        json!({"api_key": "0123456789", "url": "http://intake/logs"})
+    );
     assert_eq!(settings.listen.to_string(), "0.0.0.0:9200");
     assert_eq!(settings.journal.directory, Path::new("/data/journal"));
-    let mut later = ["docker", "dramatiq", "k8s", "tegrastats"]
+    let later = ["docker", "dramatiq", "k8s", "tegrastats"]
         .map(|name| {
             format!(
                 "COLLECTOR_PLUGINS: the collector `{name}` comes with a later release; it is left out \
@@ -98,11 +102,6 @@ fn every_variable_of_chouette_works() {
             )
         })
         .to_vec();
-    later.extend([
-        "REDIS_HOST: reading applications' metrics and logs from Redis comes with a later release; they stay there"
-            .to_string(),
-        "DATADOG_LOGS_URL: delivering logs comes with a later release; it has no effect".to_string(),
-    ]);
     assert_eq!(warnings(&loaded), later);
 }
 
@@ -195,16 +194,8 @@ fn unknown_variables_of_ours_are_warned_of() {
         warnings(&loaded),
         ["TAWNY_LISTN: no such variable; it has no effect (did you mean `TAWNY_LISTEN`?)"]
     );
-    assert_eq!(loaded.settings.redis.as_ref().map(|redis| redis.port), Some(6390));
-}
-
-#[test]
-fn self_metrics_that_are_asked_for_are_said_to_come_later() {
-    let told = |value: &str| {
-        let loaded = from_variables(&[("SEND_SELF_METRICS", value), ("COLLECTOR_PLUGINS", "[]")]).unwrap();
-        warnings(&loaded)
-            .iter()
-            .any(|warning| warning.starts_with("SEND_SELF_METRICS: "))
-    };
-    assert_eq!((told("true"), told("false")), (true, false));
+    let port = loaded.settings.redis.as_ref().and_then(|redis| redis.port);
+    assert_eq!(port, Some(6390));
+    // Such a variable is there wherever there is a service called `redis`: it asks for nothing.
+    assert!(loaded.redis.is_none() && loaded.settings.feeds.is_empty());
 }

@@ -60,24 +60,27 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Makes a connection to where the target leads now, and makes sure that it serves.
+/// Makes a connection to where the target leads now, and makes sure that it serves. Tells where that is.
 ///
 /// # Errors
 /// What happened and what to do, without secrets.
-pub(super) async fn connect(target: &Target) -> Result<Connection, String> {
+pub(super) async fn connect(target: &Target) -> Result<(Connection, String), String> {
     let login = Login::read(&target.username, &target.password, target.database)?;
     let trust = Trust::read(target).await?;
     match &target.kind {
         TargetKind::Unix { path } => {
             let server = server(ConnectionAddr::Unix(path.clone()), &login, &trust).await?;
-            Ok(Connection::Server(server))
+            Ok((Connection::Server(server), target.to_string()))
         }
-        TargetKind::Cluster => Ok(Connection::Cluster(cluster(target, &login, &trust).await?)),
+        TargetKind::Cluster => {
+            let cluster = cluster(target, &login, &trust).await?;
+            Ok((Connection::Cluster(cluster), target.to_string()))
+        }
         TargetKind::Single => {
             let mut last = "it has no address".to_string();
             for (host, port) in &target.nodes {
                 match server(trust.address(host, *port), &login, &trust).await {
-                    Ok(server) => return Ok(Connection::Server(server)),
+                    Ok(server) => return Ok((Connection::Server(server), target.to_string())),
                     Err(error) => last = error,
                 }
             }
@@ -92,7 +95,7 @@ pub(super) async fn connect(target: &Target) -> Result<Connection, String> {
             let mut last = "no Sentinel is named".to_string();
             for (host, port) in &target.nodes {
                 match through(trust.address(host, *port), master, &ours, &login, &trust).await {
-                    Ok(server) => return Ok(Connection::Server(server)),
+                    Ok((server, place)) => return Ok((Connection::Server(server), place)),
                     Err(error) => last = format!("Sentinel {}: {error}", Node(host, *port)),
                 }
             }
@@ -108,7 +111,7 @@ async fn through(
     ours: &Login,
     login: &Login,
     trust: &Trust,
-) -> Result<MultiplexedConnection, String> {
+) -> Result<(MultiplexedConnection, String), String> {
     let mut sentinel = server(sentinel, ours, trust).await?;
     let question = cmd("SENTINEL")
         .arg("get-master-addr-by-name")
@@ -127,7 +130,7 @@ async fn through(
     // A Sentinel that has not heard of the failover yet names the old master, which may be a replica by now.
     let role: Vec<Value> = ask(&mut server, &cmd("ROLE"), login).await.map_err(named)?;
     match role.first().map(String::from_redis_value_ref) {
-        Some(Ok(role)) if role == "master" => Ok(server),
+        Some(Ok(role)) if role == "master" => Ok((server, Node(&host, port).to_string())),
         Some(Ok(role)) => Err(named(format!("it is a {role} now"))),
         _ => Err(named("it does not say what it is".to_string())),
     }

@@ -28,22 +28,35 @@ impl Fixture {
     /// is its port); `None` when the program is missing: then the test of this name is recorded as skipped, and
     /// returns.
     pub(crate) fn start(test: &str, arguments: &[&str]) -> Option<Self> {
-        let mut fixture = Self::prepare(test, arguments)?;
-        fixture.restart();
-        Some(fixture)
+        let started = Self::attempt(test, arguments)?;
+        assert!(started.child.is_some(), "redis-server ends with {arguments:?}");
+        Some(started)
     }
 
     /// The same, for arguments that not every Redis understands: one that ends at once is a skip as well.
     pub(crate) fn start_if_able(test: &str, arguments: &[&str]) -> Option<Self> {
-        let mut fixture = Self::prepare(test, arguments)?;
-        if fixture.launch() {
-            return Some(fixture);
+        let started = Self::attempt(test, arguments)?;
+        if started.child.is_some() {
+            return Some(started);
         }
         skip(
             test,
             &format!("this redis-server does not start with {arguments:?}"),
         );
         None
+    }
+
+    /// One that runs, or the last of several that ended at once: another process may have been quicker to take the
+    /// port.
+    fn attempt(test: &str, arguments: &[&str]) -> Option<Self> {
+        let mut fixture = Self::prepare(test, arguments)?;
+        for _ in 0..3 {
+            if fixture.launch() {
+                break;
+            }
+            fixture = Self::prepare(test, arguments)?;
+        }
+        Some(fixture)
     }
 
     fn prepare(test: &str, arguments: &[&str]) -> Option<Self> {
@@ -98,7 +111,7 @@ impl Fixture {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let start = Instant::now();
-        while !answers(self.port) {
+        while !answers(self.port) || !listens(self.child.as_ref().unwrap().id(), self.port) {
             if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
                 self.child = None;
                 return false;
@@ -176,10 +189,32 @@ pub(crate) fn skip(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");
 }
 
-/// A port on which nothing listens now.
+/// A port on which nothing listens now, below those that the system gives to outgoing connections: a server that is
+/// started anew must find it free.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    loop {
+        let port = fastrand::u16(16_000..32_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Whether it is this process that listens on the port, and not another test's.
+fn listens(process: u32, port: u16) -> bool {
+    let local = format!(":{port:04X}");
+    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap_or_default();
+    let sockets = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let listening = words.get(3) == Some(&"0A") && words.get(1)?.ends_with(&local);
+        listening.then(|| format!("socket:[{}]", words.get(9).unwrap_or(&"")))
+    });
+    let sockets: Vec<String> = sockets.collect();
+    let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else {
+        return false;
+    };
+    let mut links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.any(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))
 }
 
 /// Whether something answers there that is not loading. A server that speaks TLS answers `PING` with an alert or by

@@ -35,6 +35,8 @@ pub struct Link {
 #[derive(Default)]
 struct State {
     connection: Option<(u64, Connection)>,
+    /// Where the last connection led.
+    reached: Option<String>,
     away: Option<Away>,
 }
 
@@ -83,6 +85,11 @@ impl Link {
     /// Where it leads.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Where its last connection led: the master that the Sentinels named, else the target; `None` before the first.
+    pub fn reached(&self) -> Option<String> {
+        self.state().reached.clone()
     }
 
     /// How many connections it has made: whoever keeps something about the server looks whether it is another one.
@@ -150,10 +157,11 @@ impl Link {
             return known;
         }
         match connect(&self.target).await {
-            Ok(connection) => {
+            Ok((connection, place)) => {
                 let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
                 let mut state = self.state();
                 state.away = None;
+                state.reached = Some(place);
                 state.connection = Some((epoch, connection.clone()));
                 Ok((epoch, connection))
             }

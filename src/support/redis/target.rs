@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::time::timeout;
 
 use crate::support::secret::Secret;
 
@@ -89,6 +93,19 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether the name of its first node resolves, within a time.
+    pub async fn resolves(&self, within: Duration) -> bool {
+        let Some((host, port)) = self.nodes.first() else {
+            return false;
+        };
+        match timeout(within, lookup_host((host.as_str(), *port))).await {
+            Ok(Ok(mut found)) => found.next().is_some(),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -119,6 +136,13 @@ impl fmt::Display for Node<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_name_resolves_or_does_not() {
+        let within = Duration::from_secs(20);
+        assert!(Target::server("127.0.0.1", 1).resolves(within).await);
+        assert!(!Target::server("no-such-host.invalid", 1).resolves(within).await);
+    }
 
     #[test]
     fn a_cluster_wants_a_tag_in_the_prefix() {

@@ -52,6 +52,7 @@ async fn a_failover_of_the_sentinels_is_followed() {
         .await
         .unwrap();
 
+    assert_eq!(link.reached(), Some(format!("127.0.0.1:{}", first.port())));
     first.stop();
     patiently::<String>(&link, cmd("SET").arg("after").arg(2)).await;
     let new = Link::new(second.target());
@@ -60,6 +61,7 @@ async fn a_failover_of_the_sentinels_is_followed() {
         Some(2)
     );
 
+    assert_eq!(link.reached(), Some(format!("127.0.0.1:{}", second.port())));
     let TargetKind::Sentinel {
         username, password, ..
     } = target.kind.clone()

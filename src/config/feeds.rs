@@ -1,0 +1,97 @@
+//! Decides which feeds there are.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::catalog::Catalog;
+use crate::component::settings::{Problems, Section};
+use crate::config::choose::{sections, split, unknown};
+use crate::config::layers::{Layers, Origin};
+use crate::config::redis;
+use crate::config::settings::FeedSettings;
+use crate::config::variables::Setting;
+
+/// The feed that reads a Redis.
+pub(super) const REDIS: &str = "redis";
+/// The feed that speaks the Redis protocol itself.
+const RESP: &str = "resp";
+
+/// Settles the list of feeds in the tree: exactly the file's, else `redis` where a Redis is set; and `resp` where its
+/// variable says so. Tells whether `redis` is there only if the host name `redis` resolves: installations of the
+/// original that never set `REDIS_HOST` relied on that name.
+pub(super) fn choose(
+    layers: &mut Layers,
+    settings: &[Setting],
+    catalog: &Catalog,
+    warnings: &mut Problems,
+) -> bool {
+    let configured = redis::is_configured(layers);
+    let listed = layers.get(&["feeds"]).cloned();
+    let set = |path: &[&str]| settings.iter().any(|setting| setting.path == path);
+    let resp = layers.get(&["feeds", RESP]).is_some() || set(&["feeds", RESP, "listen"]);
+    if resp {
+        for setting in settings.iter().filter(|one| one.path.first() == Some(&"feeds")) {
+            layers.set(setting.path, setting.value.clone(), setting.origin.clone());
+        }
+    }
+    let known = catalog.feed(REDIS).is_some();
+    match listed {
+        None if configured && known => {
+            layers.set(&["feeds", REDIS], Value::Null, Origin::Found("a Redis is set"));
+            false
+        }
+        None => known && set(&["global_tags"]),
+        Some(listed) => {
+            let is_redis = |(name, section): (&String, &Value)| match section.get("type") {
+                Some(kind) => kind == REDIS,
+                None => name == REDIS,
+            };
+            let named = listed.as_object().is_some_and(|map| map.iter().any(is_redis));
+            let asked = listed.as_object().is_some_and(|map| !map.is_empty());
+            if configured && asked && !named {
+                warnings.add_with_hint(
+                    "feeds",
+                    "does not name `redis`, so what applications write into the Redis stays there",
+                    "add `redis: {}` to read it, or `redis: {enabled: false}` to leave it",
+                );
+            }
+            false
+        }
+    }
+}
+
+/// What every feed has, beside what is its own.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Common {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    enabled: Option<bool>,
+}
+
+/// Reads the feeds' sections; those that are switched off are left out.
+pub(super) fn read(
+    tree: Option<Value>,
+    catalog: &Catalog,
+    problems: &mut Problems,
+) -> BTreeMap<String, FeedSettings> {
+    let known: Vec<&str> = catalog.feeds.iter().map(|entry| entry.descriptor.name).collect();
+    let mut read = BTreeMap::new();
+    for (name, value) in sections("feeds", tree, problems) {
+        let path = format!("feeds.{name}");
+        let (common, own) = split(value, &["type", "enabled"]);
+        let Some(common) = Section::new(&path, common).read::<Common>(problems) else {
+            continue;
+        };
+        let kind = common.kind.unwrap_or_else(|| name.clone());
+        if !known.contains(&kind.as_str()) {
+            unknown(path, "feed", &kind, &known, problems);
+        } else if common.enabled.unwrap_or(true) {
+            let section = Section::new(path, own);
+            read.insert(name, FeedSettings { kind, section });
+        }
+    }
+    read
+}
