@@ -18,6 +18,7 @@ use crate::component::feed::Feed;
 use crate::component::output::Output;
 use crate::component::settings::{Problems, Section};
 use crate::component::wrapper::Wrapper;
+use crate::feeds;
 use crate::outputs;
 use crate::support::proxy::Proxies;
 use crate::support::redis::target::Target;
@@ -85,7 +86,14 @@ pub static CATALOG: Catalog = Catalog {
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
         effective: host::effective,
     }],
-    feeds: &[],
+    feeds: &[Entry {
+        descriptor: &feeds::resp::DESCRIPTOR,
+        build: |section, cx, findings| {
+            let made = feeds::resp::build(section, &cx.directory.join("resp"), &mut findings.problems)?;
+            Some(Box::new(made))
+        },
+        effective: feeds::resp::effective,
+    }],
     wrappers: &[
         Entry {
             descriptor: &wrappers::datadog::DESCRIPTOR,
