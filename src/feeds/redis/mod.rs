@@ -16,6 +16,7 @@
 //! * `pace`: how often and how much
 //! * `keys`: the names of the keys
 //! * `store`: what is done in Redis, as scripts
+//! * `piece`: a part of a claim as a script gives it
 //! * `batch`: what is read, brought together
 //! * `samples`: samples of what cannot be read
 //! * `gather`: claims and reads
@@ -23,6 +24,7 @@
 //! * `claims`: what other agents and earlier lives have left
 //! * `orphans`: values without keys
 //! * `lane`: the loop over some queues
+//! * `desk`: what the lanes share
 //! * `standing`: what is known of the feed
 
 mod batch;

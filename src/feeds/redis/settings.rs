@@ -67,19 +67,11 @@ mod tests {
 
     use super::*;
     use crate::feeds::redis::DESCRIPTOR;
-    use crate::support::redis::target::{Target, TargetKind};
-    use crate::support::secret::Secret;
+    use crate::feeds::redis::tests::server::target;
 
     fn server() -> Server {
         Server {
-            target: Target {
-                nodes: vec![("127.0.0.1".to_owned(), 6379)],
-                kind: TargetKind::Single,
-                database: 0,
-                tls: false,
-                username: String::new(),
-                password: Secret::new(""),
-            },
+            target: target(6379),
             prefix: "chouette".to_owned(),
         }
     }

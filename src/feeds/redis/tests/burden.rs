@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use redis::aio::MultiplexedConnection;
+use redis::pipe;
+
 use super::recorder::{Fake, Kept};
 use super::server::{Given, Server, ask, write};
 use super::{Pace, T, count, emptied, quick, run, until};
@@ -145,16 +149,11 @@ async fn how_fast_a_million_records_are_read() {
         return;
     };
     let to = server.connect().await;
-    for round in 0..50i64 {
-        let records: Vec<Given> = (0..20_000i64)
-            .map(|index| {
-                let metric = format!("m{}", index % 1000);
-                let time = (T + round * 2) as f64 + index as f64 / 10_000.0;
-                count(&format!("{round:08}-{index:027}"), &metric, 1, time)
-            })
-            .collect();
-        write(&to, "metrics:raw", &records).await;
-    }
+    fill(&to).await;
+    let begin = std::time::Instant::now();
+    bare(&to).await;
+    let limit = begin.elapsed();
+    fill(&to).await;
     let before = resident();
     let kept = Arc::new(Kept::default());
     let fake = Fake::new("a", T + 300, kept.clone(), None);
@@ -166,16 +165,62 @@ async fn how_fast_a_million_records_are_read() {
         fake.facts().records.get("metrics") == Some(&1_000_000)
     })
     .await;
-    let took = begin.elapsed();
     emptied(&to, "metrics:raw").await;
+    let took = begin.elapsed();
     println!(
-        "{:.0} records/s, clean after {:?}; resident {before} kB before, {most} kB at most",
+        "{:.0} records/s, bare client {:.0}, ratio {:.2}; resident {before} kB before, {most} kB at most; {} blocks",
         1e6 / took.as_secs_f64(),
-        begin.elapsed()
+        1e6 / limit.as_secs_f64(),
+        limit.as_secs_f64() / took.as_secs_f64(),
+        kept.kinds().len()
     );
     feed.stop().await;
-    let calls: String = ask(&to, &["INFO", "commandstats"]).await;
-    println!("{calls}");
+}
+
+fn key(index: i64) -> String {
+    format!("{index:036}")
+}
+
+/// A million records of a thousand series over 100 s, oldest first.
+async fn fill(to: &MultiplexedConnection) {
+    for round in 0..50 {
+        let records: Vec<Given> = (round * 20_000..(round + 1) * 20_000)
+            .map(|index| {
+                let metric = format!("m{}", index % 1000);
+                count(&key(index), &metric, 1, T as f64 + index as f64 / 10_000.0)
+            })
+            .collect();
+        write(to, "metrics:raw", &records).await;
+    }
+}
+
+/// The same commands from a client that knows everything beforehand: what the Redis itself can do.
+async fn bare(to: &MultiplexedConnection) {
+    let (keys, values, list) = ("chouette:metrics:raw.keys", "chouette:metrics:raw.values", "list");
+    let chunk = |number: i64| async move {
+        let names: Vec<String> = (number * 1000..(number + 1) * 1000).map(key).collect();
+        let mut all = pipe();
+        all.cmd("ZRANGEBYSCORE")
+            .arg(keys)
+            .arg("-inf")
+            .arg("+inf")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(1000);
+        all.cmd("HMGET").arg(values).arg(&names);
+        all.cmd("ZREMRANGEBYRANK").arg(keys).arg(0).arg(999);
+        all.cmd("RPUSH").arg(list).arg(&names);
+        for part in names.chunks(500) {
+            all.cmd("LRANGE").arg(list).arg(0).arg(499);
+            all.cmd("HDEL").arg(values).arg(part);
+            all.cmd("LTRIM").arg(list).arg(500).arg(-1);
+        }
+        let _: Vec<redis::Value> = all.query_async(&mut to.clone()).await.unwrap();
+    };
+    futures_util::stream::iter((0..1000).map(chunk))
+        .buffered(4)
+        .collect::<Vec<()>>()
+        .await;
 }
 
 /// In kB.

@@ -5,7 +5,7 @@ mod burden;
 mod claims;
 mod reading;
 mod recorder;
-mod server;
+pub(super) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;

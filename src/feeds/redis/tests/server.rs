@@ -58,14 +58,7 @@ impl Server {
     }
 
     pub(super) fn target(&self) -> Target {
-        Target {
-            nodes: vec![("127.0.0.1".to_owned(), self.port)],
-            kind: TargetKind::Single,
-            database: 0,
-            tls: false,
-            username: String::new(),
-            password: Secret::new(""),
-        }
+        target(self.port)
     }
 
     /// Waits until it answers.
@@ -97,6 +90,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A Redis on this machine, whether it is there or not.
+pub(in crate::feeds::redis) fn target(port: u16) -> Target {
+    Target {
+        nodes: vec![("127.0.0.1".to_owned(), port)],
+        kind: TargetKind::Single,
+        database: 0,
+        tls: false,
+        username: String::new(),
+        password: Secret::new(""),
     }
 }
 
