@@ -83,6 +83,12 @@ pub trait Recorder: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
 
+    /// Whether the wall clock is believed. While it is not (a device without a battery clock has booted in the past), a
+    /// feed that can let its records wait leaves them: they would be taken for records from the future.
+    fn trusts_clock(&self) -> bool {
+        true
+    }
+
     /// The windows' length, whole seconds.
     fn interval(&self) -> Duration;
 
