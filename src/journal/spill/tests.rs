@@ -40,7 +40,16 @@ impl SpillPlace {
             sync: Sync::Every(Duration::from_secs(3600)),
             outputs: settings.outputs.clone(),
         };
-        let disk = DiskJournal::open(disk, clock.clone()).unwrap();
+        // A server that another test starts has the lock too, from its fork to its exec.
+        let begun = std::time::Instant::now();
+        let disk = loop {
+            match DiskJournal::open(disk.clone(), clock.clone()) {
+                Err(JournalError::InUse { .. }) if begun.elapsed() < Duration::from_secs(5) => {
+                    std::thread::yield_now();
+                }
+                opened => break opened.unwrap(),
+            }
+        };
         Spill::new(Arc::new(RedisJournal::open(settings, clock.clone())), Some(disk))
     }
 
