@@ -352,6 +352,12 @@ pub enum JournalError {
         /// The process that holds it, as far as its lock file tells.
         pid: String,
     },
+    /// Another agent has taken over the stream in Redis, because this one slept past its lease. Nothing was stored.
+    #[error("another agent has taken over this journal in {place}; what is in it is delivered there")]
+    TakenOver {
+        /// The server.
+        place: String,
+    },
     /// The receipt's fence does not hold: somebody else has the claim. Nothing was stored.
     #[error("another agent has taken over what the block was made of")]
     Fenced,

@@ -113,6 +113,17 @@ impl DiskJournal {
         }
     }
 
+    /// The number of the next block.
+    pub(in crate::journal) fn next(&self) -> u64 {
+        self.shared.store().state.next
+    }
+
+    /// Lets the numbers of blocks go on from `floor` at least.
+    pub(in crate::journal) fn raise(&self, floor: u64) {
+        let next = &mut self.shared.store().state.next;
+        *next = floor.max(*next);
+    }
+
     /// Runs `work` where blocking is allowed.
     async fn blocking<T, W>(&self, work: W) -> Result<T, JournalError>
     where
