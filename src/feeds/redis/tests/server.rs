@@ -100,6 +100,7 @@ pub(in crate::feeds::redis) fn target(port: u16) -> Target {
         kind: TargetKind::Single,
         database: 0,
         tls: false,
+        ca_file: None,
         username: String::new(),
         password: Secret::new(""),
     }

@@ -82,6 +82,7 @@ pub(crate) fn target(port: u16) -> Target {
         kind: TargetKind::Single,
         database: 0,
         tls: false,
+        ca_file: None,
         username: String::new(),
         password: Secret::new(""),
     }
