@@ -83,6 +83,12 @@ pub trait Recorder: Send + Sync {
     /// The wall clock.
     fn now(&self) -> Timestamp;
 
+    /// Whether the wall clock is believed. While it is not (a device without a battery clock has booted into 1970),
+    /// nothing that bears a time of its own is re-dated by it: what seems far ahead waits.
+    fn is_clock_believed(&self) -> bool {
+        true
+    }
+
     /// The windows' length, whole seconds.
     fn interval(&self) -> Duration;
 

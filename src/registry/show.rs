@@ -47,7 +47,7 @@ impl Registry {
     ) {
         let end = start.after(interval);
         if end < self.clock.coarse_now().before(self.settings.stale_after) {
-            let samples: u64 = series.map(|(series, _)| samples(&series.aggregate)).sum();
+            let samples: u64 = series.map(|(series, _)| series.aggregate.samples()).sum();
             let mut table = self.table();
             table.origins[usize::from(origin.0)].samples += samples;
             table.backlog += samples;
@@ -89,23 +89,12 @@ impl Registry {
         let hash = self.hashes.series(&series.names.name, kind, series.labels.iter());
         Some(Ready {
             labels: series.labels.iter().collect(),
-            count: samples(&series.aggregate),
+            count: series.aggregate.samples(),
             series,
             shown,
             kind,
             hash,
         })
-    }
-}
-
-fn samples(aggregate: &Aggregate) -> u64 {
-    match aggregate {
-        Aggregate::Gauge { count, .. }
-        | Aggregate::Increase { count, .. }
-        | Aggregate::Delta { count, .. }
-        | Aggregate::Rate { count, .. }
-        | Aggregate::Members { count, .. } => *count,
-        Aggregate::Observations(seen) => seen.count(),
     }
 }
 
