@@ -85,7 +85,7 @@ pub trait Recorder: Send + Sync {
 
     /// Whether the wall clock is believed. While it is not (a device without a battery clock has booted in the past), a
     /// feed that can let its records wait leaves them: they would be taken for records from the future.
-    fn trusts_clock(&self) -> bool {
+    fn is_clock_believed(&self) -> bool {
         true
     }
 

@@ -243,6 +243,16 @@ pub trait Journal: Send + Sync {
     /// ask [`Journal::remembers`], or look at the fence's table.
     async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError>;
 
+    /// Marks a receipt's fence as [`Journal::append_with`] does, without a block: nothing came of what the receipt
+    /// stands for. A journal that takes no fences has nothing to do.
+    ///
+    /// # Errors
+    /// As [`Journal::append_with`].
+    async fn acknowledge(&self, receipt: &Receipt) -> Result<(), JournalError> {
+        let _ = receipt;
+        Ok(())
+    }
+
     /// Whether the fences of receipts are checked and marked in the same write as the block.
     fn takes_fences(&self) -> bool {
         false

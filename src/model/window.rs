@@ -90,3 +90,17 @@ pub enum Aggregate {
         count: u64,
     },
 }
+
+impl Aggregate {
+    /// How many samples it comes of.
+    pub fn samples(&self) -> u64 {
+        match self {
+            Self::Gauge { count, .. }
+            | Self::Increase { count, .. }
+            | Self::Delta { count, .. }
+            | Self::Rate { count, .. }
+            | Self::Members { count, .. } => *count,
+            Self::Observations(seen) => seen.count(),
+        }
+    }
+}

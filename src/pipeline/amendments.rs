@@ -15,10 +15,10 @@ pub(crate) struct Amendments {
 
 impl Amendments {
     /// Takes what the journal knows.
-    pub(crate) fn learn(&mut self, known: BTreeMap<i64, u32>, uptime: Duration) {
+    pub(crate) fn learn(&mut self, known: &BTreeMap<i64, u32>, uptime: Duration) {
         for (start, highest) in known {
-            let kept = self.highest.entry(start).or_insert((highest, uptime));
-            kept.0 = kept.0.max(highest);
+            let kept = self.highest.entry(*start).or_insert((*highest, uptime));
+            kept.0 = kept.0.max(*highest);
         }
     }
 
@@ -43,6 +43,25 @@ impl Amendments {
     /// Remembers that the window was closed with this number.
     pub(crate) fn closed(&mut self, start: i64, number: u32, uptime: Duration) {
         self.highest.insert(start, (number, uptime));
+    }
+
+    /// Takes the last number of a window back: nothing was sent under it. Where another was given since, it stays.
+    pub(crate) fn take_back(&mut self, start: i64, number: u32) {
+        if let Some((highest, _)) = self.highest.get_mut(&start)
+            && *highest == number
+        {
+            match number.checked_sub(1) {
+                Some(before) => *highest = before,
+                None => {
+                    self.highest.remove(&start);
+                }
+            }
+        }
+    }
+
+    /// Whether the window was closed before.
+    pub(crate) fn knows(&self, start: i64) -> bool {
+        self.highest.contains_key(&start)
     }
 
     /// Forgets windows that were closed more than [`REMEMBERED`] ago.
@@ -83,11 +102,23 @@ mod tests {
     fn the_journal_says_where_to_go_on() {
         let mut numbers = Amendments::default();
         numbers.closed(50, 5, NOW);
-        numbers.learn(BTreeMap::from([(40, 3), (50, 2)]), NOW);
+        numbers.learn(&BTreeMap::from([(40, 3), (50, 2)]), NOW);
         assert_eq!(
             (numbers.next(40, 10, true), numbers.next(50, 10, true)),
             (Some(4), Some(6))
         );
+    }
+
+    #[test]
+    fn a_number_that_was_not_used_is_given_again_unless_a_later_one_is_out() {
+        let mut numbers = Amendments::default();
+        numbers.closed(50, 0, NOW);
+        numbers.closed(50, 1, NOW);
+        numbers.take_back(50, 0);
+        assert_eq!(numbers.next(50, 10, true), Some(2));
+        numbers.take_back(50, 1);
+        numbers.take_back(50, 0);
+        assert!(!numbers.knows(50));
     }
 
     #[test]
@@ -103,7 +134,7 @@ mod tests {
     #[test]
     fn boots_in_1970_do_not_use_up_each_others_seconds() {
         let mut numbers = Amendments::default();
-        numbers.learn(BTreeMap::from([(50, 8)]), NOW);
+        numbers.learn(&BTreeMap::from([(50, 8)]), NOW);
         assert_eq!(numbers.next(50, 10, false), Some(0));
     }
 }

@@ -1,8 +1,9 @@
 //! Wraps windows and packs their points into blocks.
 
 use crate::component::wrapper::Wrapper;
-use crate::journal::points;
+use crate::journal::{logs, points};
 use crate::model::block::{Block, BlockKind};
+use crate::model::log::LogRecord;
 use crate::model::point::Point;
 use crate::model::time::ClockStamp;
 use crate::model::window::Window;
@@ -32,7 +33,22 @@ pub(crate) fn blocks(windows: &[Window], wrapper: &dyn Wrapper, stamp: ClockStam
     made
 }
 
-fn block(part: &[Point], windows: Vec<(i64, u32)>, stamp: ClockStamp) -> Option<Block> {
+/// The points of windows as one block, however many there are; `None` for no point.
+pub(crate) fn one_block(windows: &[Window], wrapper: &dyn Wrapper, stamp: ClockStamp) -> Option<Block> {
+    let mut points: Vec<Point> = Vec::new();
+    let mut held: Vec<(i64, u32)> = Vec::new();
+    for window in windows {
+        let before = points.len();
+        wrapper.wrap(window, &mut points);
+        if points.len() > before {
+            held.push((window.start.seconds(), window.amendment));
+        }
+    }
+    block(&points, held, stamp)
+}
+
+/// Points as a block of the windows named; `None` for no point.
+pub(crate) fn block(part: &[Point], windows: Vec<(i64, u32)>, stamp: ClockStamp) -> Option<Block> {
     let times = || part.iter().map(|point| point.time);
     Some(Block {
         kind: BlockKind::Points,
@@ -42,5 +58,19 @@ fn block(part: &[Point], windows: Vec<(i64, u32)>, stamp: ClockStamp) -> Option<
         windows,
         stamp,
         payload: points::encode(part),
+    })
+}
+
+/// Log records as a block; `None` for none.
+pub(crate) fn logs_block(records: &[LogRecord], stamp: ClockStamp) -> Option<Block> {
+    let times = || records.iter().map(|record| record.time);
+    Some(Block {
+        kind: BlockKind::Logs,
+        items: u32::try_from(records.len()).ok()?,
+        oldest: times().min()?,
+        newest: times().max()?,
+        windows: Vec::new(),
+        stamp,
+        payload: logs::encode(records),
     })
 }

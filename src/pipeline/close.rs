@@ -16,20 +16,19 @@ use crate::pipeline::account;
 use crate::pipeline::amendments::{Amendments, REMEMBERED};
 use crate::pipeline::blocks::blocks;
 use crate::pipeline::clock::Timekeeper;
+use crate::pipeline::eviction::EvictionLog;
+use crate::pipeline::hands::Hands;
+use crate::pipeline::step::{Step, TICK};
 use crate::pipeline::windows::Windows;
 use crate::registry::board::Board;
 use crate::support::shutdown::Shutdown;
 
-/// How often the closer looks at the clock.
-const TICK: Duration = Duration::from_secs(1);
 /// How often blocks expire.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How long after a step samples may still bear the old clock's time.
-const AFTERMATH: Duration = Duration::from_secs(60);
 /// Payload bytes that wait in memory while the journal cannot be written.
 const WAITING_BYTES: usize = 4 << 20;
 /// From this many series on, wrapping would hold up a runtime thread for too long.
-const BLOCKING_SERIES: usize = 2_000;
+pub(crate) const BLOCKING_SERIES: usize = 2_000;
 
 /// How windows are closed.
 #[derive(Clone, Debug)]
@@ -55,11 +54,11 @@ pub struct Closer {
     /// The boundary up to which windows were taken. They are taken once an interval, so that what comes late for a
     /// window is gathered into one amendment an interval.
     boundary: Option<Timestamp>,
-    /// The clock before the last step.
-    old: Option<ClockStamp>,
+    step: Step,
     unwritten: VecDeque<Block>,
     kept_house: Option<Duration>,
-    warned_of_eviction: Option<Duration>,
+    evictions: EvictionLog,
+    hands: Arc<Hands>,
 }
 
 impl Closer {
@@ -72,6 +71,13 @@ impl Closer {
         board: Arc<Board>,
         settings: CloserSettings,
     ) -> Self {
+        let hands = Hands::new(
+            wrapper.clone(),
+            journal.clone(),
+            timekeeper.clone(),
+            board.clone(),
+            settings.clone(),
+        );
         Self {
             windows,
             wrapper,
@@ -82,11 +88,18 @@ impl Closer {
             numbers: Amendments::default(),
             learnt: false,
             boundary: None,
-            old: None,
+            step: Step::default(),
             unwritten: VecDeque::new(),
             kept_house: None,
-            warned_of_eviction: None,
+            evictions: EvictionLog::default(),
+            hands: Arc::new(hands),
         }
+    }
+
+    /// Takes what feeds hand over, beside this task: a journal that is slow to take a feed's block delays no tick.
+    /// This task tells it of steps of the clock, so it lives as long as this one runs.
+    pub fn hands(&self) -> Arc<Hands> {
+        self.hands.clone()
     }
 
     /// Closes windows until stop is said; then closes all of them early, and returns once they are journalled.
@@ -143,7 +156,9 @@ impl Closer {
         if stepped.is_some() || !self.learnt {
             self.learn(now).await;
         }
-        self.old = stepped.or(self.old);
+        if let Some(old) = stepped {
+            self.note_step(old);
+        }
         let taken = self.windows.take_all();
         self.close(taken, now).await;
         let lost: u64 = self.unwritten.drain(..).map(|block| u64::from(block.items)).sum();
@@ -164,16 +179,22 @@ impl Closer {
 
     async fn learn(&mut self, now: ClockStamp) {
         if let Some(journal) = &self.journal {
-            self.numbers
-                .learn(journal.windows(REMEMBERED, now).await, now.uptime);
+            let known = journal.windows(REMEMBERED, now).await;
+            self.hands.learn(&known, now.uptime);
+            self.numbers.learn(&known, now.uptime);
         }
         self.learnt = true;
+    }
+
+    fn note_step(&mut self, old: ClockStamp) {
+        self.step.note(old);
+        self.hands.note_step(old);
     }
 
     /// After a step: closes what was opened under the old clock.
     async fn close_old(&mut self, old: ClockStamp, now: ClockStamp) {
         info!(from = %old.wall, to = %now.wall, "The wall clock was stepped.");
-        self.old = Some(old);
+        self.note_step(old);
         self.boundary = None;
         let taken = if now.wall > old.wall {
             // Nothing that was opened since the last tick starts before this.
@@ -187,20 +208,12 @@ impl Closer {
 
     /// Wraps and journals windows: those of the clock before a step under its stamp, the others under today's.
     async fn close(&mut self, taken: Vec<Window>, now: ClockStamp) {
-        self.old = self
-            .old
-            .filter(|old| old.boot == now.boot && now.uptime.saturating_sub(old.uptime) <= AFTERMATH);
-        let (before, after) = match self.old {
-            Some(old) => {
-                let then = ClockStamp {
-                    wall: old.wall.after(now.uptime.saturating_sub(old.uptime)),
-                    uptime: now.uptime,
-                    ..old
-                };
+        let (before, after) = match self.step.aftermath(now) {
+            Some(aftermath) => {
                 let (before, after) = taken
                     .into_iter()
-                    .partition(|window| is_of(window, then, now, old));
-                (Some((before, then)), after)
+                    .partition(|window| aftermath.owns(window.start, window.interval));
+                (Some((before, aftermath.then)), after)
             }
             None => (None, taken),
         };
@@ -266,9 +279,7 @@ impl Closer {
             match journal.append(block.clone()).await {
                 Ok(appended) => {
                     self.unwritten.pop_front();
-                    if !appended.evicted.is_empty() {
-                        self.warn_of_eviction(&appended.evicted, now);
-                    }
+                    self.evictions.hear(&appended.evicted, now.uptime);
                 }
                 Err(error @ JournalError::TooLarge { .. }) => {
                     let items = u64::from(block.items);
@@ -303,21 +314,9 @@ impl Closer {
         }
     }
 
-    fn warn_of_eviction<K: std::fmt::Debug>(&mut self, evicted: &BTreeMap<K, u64>, now: ClockStamp) {
-        let quiet = self
-            .warned_of_eviction
-            .is_some_and(|last| now.uptime.saturating_sub(last) < HOUSEKEEPING);
-        if !quiet {
-            self.warned_of_eviction = Some(now.uptime);
-            warn!(
-                ?evicted,
-                "The journal is full: its oldest items were dropped. Raise its bound, or see why they are not delivered."
-            );
-        }
-    }
-
     async fn keep_house(&mut self, now: ClockStamp) {
         self.numbers.forget(now.uptime);
+        self.hands.keep_house(now.uptime);
         let Some(journal) = &self.journal else {
             return;
         };
@@ -358,19 +357,6 @@ impl Closer {
             *self.board.facts().lost.entry(reason).or_default() += items;
         }
     }
-}
-
-/// Whether a window was opened under the clock before a step: its middle is nearer to what that one shows (`then`),
-/// and the new clock has not been where it starts since `step`.
-fn is_of(window: &Window, then: ClockStamp, now: ClockStamp, step: ClockStamp) -> bool {
-    let since_step = now.uptime.saturating_sub(step.uptime) + 2 * TICK;
-    let untouched = if now.wall > then.wall {
-        window.start < now.wall.before(since_step).window_start(window.interval)
-    } else {
-        window.start > now.wall
-    };
-    let middle = window.start.after(window.interval / 2).millis();
-    untouched && middle.abs_diff(then.wall.millis()) < middle.abs_diff(now.wall.millis())
 }
 
 #[cfg(test)]

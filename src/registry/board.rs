@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::component::feed::FeedFacts;
 use crate::component::journal::{Balance, Depth, JournalStatus};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct Board {
 pub struct Facts {
     /// Every configured collector, by name.
     pub collectors: BTreeMap<String, CollectorFacts>,
+    /// Every feed that runs, by name.
+    pub feeds: BTreeMap<String, FeedFacts>,
     /// Every configured output, by name.
     pub outputs: BTreeMap<String, OutputFacts>,
     /// The journal; `None` where nothing is journalled.
@@ -32,8 +35,22 @@ pub struct Facts {
     pub points_wrapped: u64,
     /// Whether the wall clock is believed; why not, otherwise.
     pub clock_doubt: Option<String>,
-    /// Why the agent is not ready, by part; empty when it is.
+    /// Why the agent's own parts are not ready, by part; see [`Facts::reasons`].
     pub not_ready: BTreeMap<&'static str, String>,
+}
+
+impl Facts {
+    /// Why the agent is not ready: its own parts, and every feed that cannot take in. Each with its name; empty when
+    /// the agent is ready.
+    pub fn reasons(&self) -> Vec<(String, &str)> {
+        let parts = self.not_ready.iter();
+        let parts = parts.map(|(part, reason)| ((*part).to_string(), reason.as_str()));
+        let feeds = self.feeds.iter().filter_map(|(name, feed)| {
+            let trouble = feed.trouble.as_deref()?;
+            Some((format!("feed {name}"), trouble))
+        });
+        parts.chain(feeds).collect()
+    }
 }
 
 /// What is known of one collector.

@@ -7,8 +7,8 @@ use hashbrown::HashTable;
 
 use crate::model::metric::{Kind, MetricDef, Names};
 use crate::model::sample::Name;
+use crate::registry::buckets::Buckets;
 use crate::registry::intern::{Hashes, spread};
-use crate::registry::settings::Buckets;
 use crate::registry::view::{FamilyId, FamilyView, Shape};
 
 /// The series of one name and kind. A metric of ours and an application's of the same name are two families.

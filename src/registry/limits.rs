@@ -23,15 +23,19 @@ pub enum RecordError {
     /// The observations or members of the open windows take as much memory as they may.
     #[error("the memory for observations and members of open windows is spent")]
     WindowMemory,
+    /// A feed tallied its observations into other buckets than the registry shows.
+    #[error("the observations are in other buckets than the page's")]
+    OtherBuckets,
 }
 
 impl RecordError {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::SeriesLimit,
         Self::OriginLimit,
         Self::NotFinite,
         Self::WindowMemory,
+        Self::OtherBuckets,
     ];
 
     /// The word for this reason in labels and logs.
@@ -41,6 +45,7 @@ impl RecordError {
             Self::OriginLimit => "origin_limit",
             Self::NotFinite => "not_finite",
             Self::WindowMemory => "window_memory",
+            Self::OtherBuckets => "other_buckets",
         }
     }
 }
@@ -86,7 +91,7 @@ pub struct OriginCounts {
     pub samples: u64,
     /// What was refused since the start, by reason: samples for the limits, single values and members otherwise.
     /// In the order of [`RecordError::ALL`].
-    pub refused: [(RecordError, u64); 4],
+    pub refused: [(RecordError, u64); 5],
 }
 
 /// What the registry keeps of an origin.
@@ -99,7 +104,7 @@ pub(super) struct OriginState {
     pub(super) samples: u64,
     /// The series that it recorded last.
     pub(super) last: u32,
-    refused: [u64; 4],
+    refused: [u64; 5],
     /// Until when looking for idle series of it is in vain.
     pub(super) barren_until: Beat,
     reported: Reported,
@@ -120,7 +125,7 @@ impl OriginState {
             series: 0,
             samples: 0,
             last: u32::MAX,
-            refused: [0; 4],
+            refused: [0; 5],
             barren_until: 0,
             reported: Reported::default(),
         }

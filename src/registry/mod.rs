@@ -8,9 +8,11 @@
 //! * [`expose`]: the pages of `/metrics`
 //! * [`own`]: the agent's own metrics
 //! * [`view`]: what a page's encoder sees of the registry
-//! * `settings`: window length, limits, staleness, buckets
+//! * `settings`: window length, limits, staleness
+//! * `buckets`: bounds of histograms by metric
 //! * `table`, `series`, `family`, `intern`, `chunked`: where series are, and how they are found
 //! * `record`, `windows`, `side`: what becomes of a sample
+//! * `show`: what becomes of a window that a feed tallied
 //! * `close`: what becomes of a window
 //! * `limits`, `stale`, `watch`: who may have how many, when they leave, and whose clock is right
 //! * `page`: the registry as a page sees it
@@ -26,6 +28,7 @@ use crate::model::time::Timestamp;
 use crate::support::time::Clock;
 
 pub mod board;
+mod buckets;
 mod chunked;
 mod close;
 pub mod expose;
@@ -37,6 +40,7 @@ mod page;
 mod record;
 mod series;
 mod settings;
+mod show;
 mod side;
 mod stale;
 mod table;
@@ -46,8 +50,9 @@ pub mod view;
 mod watch;
 mod windows;
 
+pub use buckets::{Buckets, BucketsError};
 pub use limits::{Counts, Origin, OriginCounts, RecordError};
-pub use settings::{Buckets, RegistrySettings};
+pub use settings::RegistrySettings;
 
 use self::intern::Hashes;
 use self::page::Clashes;

@@ -3,6 +3,7 @@
 use crate::model::labels::Labels;
 use crate::model::metric::Kind;
 use crate::model::sample::Value;
+use crate::model::tally::Shown;
 use crate::model::time::Timestamp;
 use crate::registry::limits::Origin;
 use crate::registry::watch::Beat;
@@ -173,6 +174,41 @@ impl State {
             (Self::Members { .. }, Value::Members(members)) => Share::Members(members),
             // A series' state is made for its kind, and the kind is a part of what a sample is found by.
             _ => Share::Nothing,
+        }
+    }
+
+    /// Takes what a tallied window, which began at `start`, adds. Returns whether it did: not where the window is of
+    /// another kind or has other buckets, which whoever finds the series by its kind has ruled out.
+    pub(super) fn show(&mut self, shown: &Shown, start: i64) -> bool {
+        match (self, shown) {
+            (Self::Gauge { value, time: held }, Shown::Gauge { value: new, time }) => {
+                if time.millis() >= *held {
+                    (*value, *held) = (*new, time.millis());
+                }
+                true
+            }
+            (Self::Counter { up, down }, Shown::Counter { up: more, down: less }) => {
+                *up += more;
+                *down += less;
+                true
+            }
+            (Self::Histogram(histogram), Shown::Histogram { counts, sum }) => {
+                if histogram.counts.len() != counts.len() {
+                    return false;
+                }
+                let buckets = histogram.counts.iter_mut().zip(counts);
+                buckets.for_each(|(held, more)| *held += more);
+                histogram.sum += sum;
+                true
+            }
+            (Self::Members { size, start: held }, Shown::Members { distinct }) => {
+                // An amendment knows the late members only: the page keeps the size of the window itself.
+                if start > *held {
+                    (*size, *held) = (*distinct as f64, start);
+                }
+                true
+            }
+            _ => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A journal in memory, for one output.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ struct Kept {
     failing: bool,
     reads: u64,
     generation: u64,
+    fence: Option<String>,
+    receipts: BTreeSet<ReceiptId>,
+    acknowledged: Vec<ReceiptId>,
+    mute: bool,
 }
 
 /// A journal for one output.
@@ -41,6 +45,21 @@ impl MemoryJournal {
     /// Whether writes fail from now on.
     pub(crate) fn fail(&self, failing: bool) {
         self.kept().failing = failing;
+    }
+
+    /// From now on fences are taken; those hold that have this token.
+    pub(crate) fn fence(&self, token: &str) {
+        self.kept().fence = Some(token.to_string());
+    }
+
+    /// Whether appends with a receipt succeed from now on, and say that they failed.
+    pub(crate) fn mute(&self, mute: bool) {
+        self.kept().mute = mute;
+    }
+
+    /// Receipts whose fence was marked without a block.
+    pub(crate) fn acknowledged(&self) -> Vec<ReceiptId> {
+        self.kept().acknowledged.clone()
     }
 
     /// Every block that was ever appended.
@@ -93,6 +112,17 @@ fn shift(kept: &Kept, block: &Block, now: &ClockStamp) -> Option<i64> {
     shift_of(&block.stamp, block.newest, now, offset)
 }
 
+impl Kept {
+    fn check(&self, receipt: &Receipt) -> Result<(), JournalError> {
+        let token = receipt.fence.as_ref().map(|fence| &fence.token);
+        if token == self.fence.as_ref() {
+            Ok(())
+        } else {
+            Err(JournalError::Fenced)
+        }
+    }
+}
+
 #[async_trait]
 impl Journal for MemoryJournal {
     async fn append(&self, block: Block) -> Result<Appended, JournalError> {
@@ -116,17 +146,34 @@ impl Journal for MemoryJournal {
     }
 
     async fn append_with(&self, block: Block, receipt: &Receipt) -> Result<Appended, JournalError> {
-        let _ = receipt;
-        self.append(block).await
+        self.kept().check(receipt)?;
+        let appended = self.append(block).await?;
+        let mut kept = self.kept();
+        kept.receipts.insert(receipt.id);
+        if kept.mute { Err(failed()) } else { Ok(appended) }
+    }
+
+    async fn acknowledge(&self, receipt: &Receipt) -> Result<(), JournalError> {
+        let mut kept = self.kept();
+        kept.check(receipt)?;
+        kept.acknowledged.push(receipt.id);
+        Ok(())
+    }
+
+    fn takes_fences(&self) -> bool {
+        self.kept().fence.is_some()
     }
 
     async fn remembers(&self, receipt: ReceiptId) -> bool {
-        let _ = receipt;
-        false
+        self.kept().receipts.contains(&receipt)
     }
 
     async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), JournalError> {
-        let _ = receipts;
+        let mut kept = self.kept();
+        if kept.failing {
+            return Err(failed());
+        }
+        kept.receipts.retain(|known| !receipts.contains(known));
         Ok(())
     }
 

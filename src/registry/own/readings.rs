@@ -68,7 +68,7 @@ impl Readings {
 
     pub(super) fn board(&mut self, facts: &Facts) {
         self.flag(&metric::CLOCK_BELIEVED, &[], facts.clock_doubt.is_none());
-        self.flag(&metric::READY, &[], facts.not_ready.is_empty());
+        self.flag(&metric::READY, &[], facts.reasons().is_empty());
         self.count(&metric::WINDOWS_CLOSED, &[], facts.windows_closed);
         self.count(&metric::POINTS_WRAPPED, &[], facts.points_wrapped);
         for (reason, items) in &facts.lost {

@@ -71,7 +71,7 @@ fn busy_board() -> Arc<Board> {
     board
 }
 
-fn refused(by_limit: u64) -> [(RecordError, u64); 4] {
+fn refused(by_limit: u64) -> [(RecordError, u64); 5] {
     let count = |error: RecordError| {
         if error == RecordError::SeriesLimit {
             by_limit

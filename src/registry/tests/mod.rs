@@ -2,6 +2,7 @@
 
 mod limits;
 mod page;
+mod show;
 mod stale;
 mod threads;
 mod values;
