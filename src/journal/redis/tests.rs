@@ -3,20 +3,19 @@ use crate::component::journal::{Balance, DropReason, Fence};
 use crate::journal::conformance::{self, BOUND, NOW, Place, all, balance, block, delivered, id};
 use crate::model::block::BlockKind;
 use crate::model::time::Timestamp;
+use crate::support::redis::fixture::Fixture;
 
 mod doubt;
 pub(crate) use doubt::asleep;
 mod owners;
-pub(crate) mod server;
 
 use async_trait::async_trait;
-use server::Server;
 
 pub(crate) const AGENT: AgentId = AgentId(0xa);
 
 /// A Redis in which one journal is kept.
 pub(crate) struct RedisPlace {
-    pub(crate) server: Server,
+    pub(crate) server: Fixture,
 }
 
 impl RedisPlace {
@@ -26,12 +25,12 @@ impl RedisPlace {
 
     pub(crate) fn with(arguments: &[&str]) -> Option<Self> {
         Some(Self {
-            server: Server::start(arguments)?,
+            server: Fixture::start(std::thread::current().name().unwrap_or_default(), arguments)?,
         })
     }
 
     pub(crate) fn settings(&self, outputs: &[&str]) -> RedisSettings {
-        settings(server::target(self.server.port()), outputs)
+        settings(self.server.target(), outputs)
     }
 
     pub(crate) fn journal(&self, outputs: &[&str], clock: &Clock) -> RedisJournal {
@@ -203,7 +202,7 @@ async fn a_redis_that_is_killed_and_keeps_its_file_loses_nothing_and_doubles_not
             }
         };
         seen.extend(read.iter().map(|entry| entry.block.payload.to_vec()));
-        place.server.kill();
+        place.server.stop();
         let settled: Vec<_> = read.iter().map(delivered).collect();
         journal.settle(&id("a"), &settled).await.unwrap();
         place.server.restart();

@@ -4,8 +4,9 @@ use super::*;
 use crate::component::journal::Fence;
 use crate::journal::conformance::{self, BOUND, Place, all, balance, block, delivered, id};
 use crate::journal::disk::{DiskSettings, Sync};
-use crate::journal::redis::tests::server::target;
 use crate::journal::redis::tests::{RedisPlace, asleep, noon, receipt, settings};
+use crate::support::redis::fixture::Fixture;
+use crate::support::redis::target::Target;
 use crate::support::time::Clock;
 
 struct SpillPlace {
@@ -32,7 +33,7 @@ impl SpillPlace {
         let settings = match &self.redis {
             Some(place) => place.settings(outputs),
             // The port of discarding, where nobody listens.
-            None => settings(target(9), outputs),
+            None => settings(Target::server("127.0.0.1", 9), outputs),
         };
         let disk = DiskSettings {
             directory: self.folder.path().join("journal"),
@@ -53,7 +54,7 @@ impl SpillPlace {
         Spill::new(Arc::new(RedisJournal::open(settings, clock.clone())), Some(disk))
     }
 
-    fn server(&mut self) -> &mut crate::journal::redis::tests::server::Server {
+    fn server(&mut self) -> &mut Fixture {
         &mut self.redis.as_mut().unwrap().server
     }
 }
@@ -99,7 +100,7 @@ async fn blocks_go_to_disk_while_redis_is_away_and_numbers_grow_over_both() {
             numbers.push(appended.id.0);
         }
         generations.push(journal.generation());
-        place.server().kill();
+        place.server().stop();
         for step in 0..3u8 {
             let appended = journal
                 .append(block(&clock, 1, vec![1, round, 1, step]))
@@ -200,6 +201,6 @@ async fn a_block_that_redis_takes_without_saying_so_is_on_disk_alone() {
             .ask(&["XLEN", "p:journal:here:blocks"])
             .await;
         assert_eq!(length, 1);
-        place.server().kill();
+        place.server().stop();
     }
 }

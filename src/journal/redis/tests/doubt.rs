@@ -3,7 +3,7 @@
 use super::*;
 
 /// Runs `work` while the server sleeps. Time stands still but for what the work waits for.
-pub(crate) async fn asleep<T>(server: &Server, work: impl Future<Output = T>) -> T {
+pub(crate) async fn asleep<T>(server: &Fixture, work: impl Future<Output = T>) -> T {
     server.signal(true);
     tokio::time::pause();
     let done = work.await;
