@@ -86,14 +86,29 @@ pub static CATALOG: Catalog = Catalog {
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
         effective: host::effective,
     }],
-    feeds: &[Entry {
-        descriptor: &feeds::resp::DESCRIPTOR,
-        build: |section, cx, findings| {
-            let made = feeds::resp::build(section, &cx.directory.join("resp"), &mut findings.problems)?;
-            Some(Box::new(made))
+    feeds: &[
+        Entry {
+            descriptor: &feeds::redis::DESCRIPTOR,
+            build: |section, cx, findings| {
+                let server = feeds::redis::Server {
+                    target: cx.redis?.clone(),
+                    prefix: cx.prefix.to_string(),
+                };
+                let wants = feeds::redis::Wants { logs: cx.logs };
+                let made = feeds::redis::build(section, server, wants, &mut findings.problems)?;
+                Some(Box::new(made))
+            },
+            effective: feeds::redis::effective,
         },
-        effective: feeds::resp::effective,
-    }],
+        Entry {
+            descriptor: &feeds::resp::DESCRIPTOR,
+            build: |section, cx, findings| {
+                let made = feeds::resp::build(section, &cx.directory.join("resp"), &mut findings.problems)?;
+                Some(Box::new(made))
+            },
+            effective: feeds::resp::effective,
+        },
+    ],
     wrappers: &[
         Entry {
             descriptor: &wrappers::datadog::DESCRIPTOR,

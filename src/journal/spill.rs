@@ -174,6 +174,10 @@ impl Journal for Spill {
         self.add(block, Some(receipt)).await
     }
 
+    async fn acknowledge(&self, receipt: &Receipt) -> Result<(), JournalError> {
+        self.redis.acknowledge(receipt).await
+    }
+
     fn takes_fences(&self) -> bool {
         true
     }

@@ -339,15 +339,14 @@ impl Closer {
         if let Some(journal) = &self.journal {
             let status = journal.status().await;
             self.board.facts().journal = Some(status);
-            let outputs: Vec<String> = self.board.facts().outputs.keys().cloned().collect();
-            for output in outputs {
-                account::show(
-                    journal.as_ref(),
-                    &OutputId::new(&output),
-                    self.timekeeper.stamp(),
-                    &self.board,
-                )
-                .await;
+            let outputs: Vec<OutputId> = {
+                let facts = self.board.facts();
+                let own = facts.outputs.iter().filter(|(_, output)| !output.of_dead);
+                own.map(|(name, _)| OutputId::new(name)).collect()
+            };
+            for output in &outputs {
+                let now = self.timekeeper.stamp();
+                account::show(journal.as_ref(), output, output, now, &self.board).await;
             }
         }
     }

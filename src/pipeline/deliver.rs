@@ -80,6 +80,37 @@ impl Delivery {
         })
     }
 
+    /// A delivery out of the journal of an agent that is gone, beside this agent's own to the same destination. On the
+    /// board and in logs it bears both names: `datadog@edge-7`.
+    pub fn for_dead(
+        id: OutputId,
+        output: Arc<dyn Output>,
+        speaker: Speaker,
+        journal: Arc<dyn Journal>,
+        timekeeper: Arc<Timekeeper>,
+        board: Arc<Board>,
+        settings: DeliverySettings,
+    ) -> Self {
+        let shown = Self::shown_for_dead(&id, &speaker);
+        let takes = output.traits().takes;
+        {
+            let mut facts = board.facts();
+            let facts = facts.outputs.entry(shown.to_string()).or_default();
+            (facts.takes, facts.of_dead) = (takes, true);
+        }
+        let mut made = Self::new(id, output, speaker, journal, timekeeper, board, settings);
+        match &mut made.0 {
+            Kind::Points(task) => task.show_as(shown),
+            Kind::Logs(task) => task.show_as(shown),
+        }
+        made
+    }
+
+    /// The name under which [`Delivery::for_dead`] stands on the board.
+    pub fn shown_for_dead(id: &OutputId, speaker: &Speaker) -> OutputId {
+        OutputId::new(&format!("{id}@{}", speaker.host))
+    }
+
     /// Delivers until stop is said. Then it waits until `closed` says that all windows are journalled, sends live
     /// data once more, and ends, at the latest [`DeliverySettings::stop_timeout`] after the word to stop.
     pub async fn run(self, stop: Shutdown, closed: Shutdown) {
@@ -93,6 +124,8 @@ impl Delivery {
 /// The task that delivers units of one sort to one output.
 pub(crate) struct Task<U> {
     pub(crate) id: OutputId,
+    /// The name on the board and in logs.
+    pub(crate) shown: OutputId,
     pub(crate) output: Arc<dyn Output>,
     pub(crate) traits: Traits,
     pub(crate) speaker: Arc<Speaker>,
@@ -137,6 +170,7 @@ impl<U: Unit> Task<U> {
         Self {
             traits: output.traits(),
             standing: Standing::new(id.clone(), board.clone()),
+            shown: id.clone(),
             id,
             output,
             speaker: Arc::new(speaker),
@@ -161,6 +195,11 @@ impl<U: Unit> Task<U> {
         }
     }
 
+    fn show_as(&mut self, shown: OutputId) {
+        self.standing = Standing::new(shown.clone(), self.board.clone());
+        self.shown = shown;
+    }
+
     /// See [`Delivery::run`].
     pub(crate) async fn run(mut self, stop: Shutdown, closed: Shutdown) {
         let timeout = self.settings.stop_timeout;
@@ -169,7 +208,7 @@ impl<U: Unit> Task<U> {
             stopping.stopped().await;
             tokio::time::sleep(timeout).await;
         };
-        let id = self.id.clone();
+        let id = self.shown.clone();
         tokio::select! {
             () = self.work(stop, closed) => {}
             () = deadline => warn!(output = %id, "The last sending took too long; the journal keeps the rest."),
@@ -345,14 +384,14 @@ impl<U: Unit> Task<U> {
             self.board
                 .facts()
                 .outputs
-                .entry(self.id.0.to_string())
+                .entry(self.shown.0.to_string())
                 .or_default(),
         );
     }
 
     async fn show(&self) {
         let now = self.timekeeper.stamp();
-        account::show(self.journal.as_ref(), &self.id, now, &self.board).await;
+        account::show(self.journal.as_ref(), &self.id, &self.shown, now, &self.board).await;
     }
 }
 

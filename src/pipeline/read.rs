@@ -136,7 +136,7 @@ impl<U: Unit> Task<U> {
             Err(error) if self.settling_fails => debug!(%error, "Settling still fails."),
             Err(error) => {
                 self.settling_fails = true;
-                warn!(output = %self.id, %error, "What was delivered cannot be journalled; a restart would send it again.");
+                warn!(output = %self.shown, %error, "What was delivered cannot be journalled; a restart would send it again.");
             }
         }
     }

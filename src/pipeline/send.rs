@@ -124,7 +124,7 @@ impl<U: Unit> Task<U> {
         let complains = !sent.complaints.is_empty();
         if complains && !self.complained {
             let complaints = sent.complaints.join("; ");
-            warn!(output = %self.id, complaints, "The destination took a request and complains all the same.");
+            warn!(output = %self.shown, complaints, "The destination took a request and complains all the same.");
         }
         self.complained = complains;
         self.easy += 1;
@@ -137,7 +137,7 @@ impl<U: Unit> Task<U> {
     fn shrink_limits(&mut self) {
         self.easy = 0;
         self.shrink = self.shrink.saturating_mul(2);
-        info!(output = %self.id, divided_by = self.shrink, "A request was too large; smaller ones are sent.");
+        info!(output = %self.shown, divided_by = self.shrink, "A request was too large; smaller ones are sent.");
     }
 
     /// Sends a refused request in halves until the offenders are known. Returns whether delivery goes on.
@@ -217,7 +217,7 @@ impl<U: Unit> Task<U> {
             }
         }
         let refused = offenders.iter().map(|index| &request.units[*index]);
-        U::tell_refused(&self.id, refused, points, reason);
+        U::tell_refused(&self.shown, refused, points, reason);
         self.settle().await;
         true
     }

@@ -110,6 +110,8 @@ impl OutputState {
 /// What is known of one output.
 #[derive(Clone, Debug, Default)]
 pub struct OutputFacts {
+    /// Whether it delivers what an agent that is gone has left, from that one's journal.
+    pub of_dead: bool,
     /// Which kind it is sent; `depth` counts items of it.
     pub takes: BlockKind,
     /// What it is doing.

@@ -13,17 +13,17 @@ use crate::component::journal::{Journal, JournalError, OutputId};
 use crate::component::output::Output;
 use crate::config::load::{Components, Loaded};
 use crate::config::settings::Settings;
-use crate::journal::disk::{DiskJournal, DiskSettings};
+use crate::journal::redis::RedisJournal;
 use crate::model::block::BlockKind;
-use crate::model::time::Timestamp;
-use crate::outputs::console::Format;
 use crate::pipeline::clock::Timekeeper;
 use crate::pipeline::close::{Closer, CloserSettings};
 use crate::pipeline::deliver::{Delivery, DeliverySettings};
 use crate::registry::board::Board;
 use crate::registry::own::OwnMetrics;
 use crate::registry::{Buckets, Registry, RegistrySettings};
-use crate::runtime::dry_run::Printing;
+use crate::runtime::adoption::{self, Heirs};
+use crate::runtime::feeding;
+use crate::runtime::journals::Journals;
 use crate::runtime::scheduler::{self, Scheduled, Sinks};
 use crate::runtime::server::{self, Bounds};
 use crate::runtime::signals::Signals;
@@ -94,11 +94,15 @@ pub async fn run(loaded: Loaded, dry_run: bool) -> Result<(), RunError> {
 /// The running agent: its stages, in the order of the flow.
 struct Agent {
     collecting: Stage,
+    feeding: Stage,
     closing: Stage,
     delivering: Stage,
     serving: Stage,
-    journal: Option<Arc<dyn Journal>>,
+    journals: Journals,
 }
+
+/// The outputs by name.
+type Outputs = BTreeMap<OutputId, Arc<dyn Output>>;
 
 /// What several stages share.
 struct Shared {
@@ -109,56 +113,90 @@ struct Shared {
 }
 
 impl Agent {
-    async fn start(loaded: Loaded, dry_run: bool) -> Result<Self, RunError> {
+    async fn start(mut loaded: Loaded, dry_run: bool) -> Result<Self, RunError> {
+        let clock = Clock::system();
+        let shared = Shared {
+            registry: Arc::new(Registry::new(registry_settings(&loaded.settings), clock.clone())),
+            board: Arc::default(),
+            timekeeper: Arc::new(Timekeeper::new(clock.clone())),
+            clock,
+        };
+        // The page is there before anything that may have to wait for a network.
+        shared
+            .board
+            .facts()
+            .not_ready
+            .insert("agent", "it is starting".to_string());
+        let serving = serve(&loaded.settings, &shared).await?;
+        feeding::settle_name(&mut loaded).await;
+        let redis = loaded.redis.as_ref().or(loaded.redis_by_name.as_ref()).cloned();
+        let in_redis = loaded.journal_in_redis().then(|| loaded.redis.clone()).flatten();
         let Loaded {
             settings, components, ..
         } = loaded;
         let Components {
             collectors,
+            feeds,
             wrapper,
             outputs,
             ..
         } = components;
-        let clock = Clock::system();
-        let started = clock.now();
-        let shared = Shared {
-            registry: Arc::new(Registry::new(registry_settings(&settings), clock.clone())),
-            board: Arc::default(),
-            timekeeper: Arc::new(Timekeeper::new(clock.clone())),
-            clock,
+        let outputs: Outputs = outputs
+            .into_iter()
+            .map(|(name, output)| (OutputId::new(&name), output.into()))
+            .collect();
+        let kinds = outputs
+            .iter()
+            .map(|(id, output)| (id.clone(), output.traits().takes));
+        let journals = match dry_run {
+            true => Journals::printing(&settings),
+            false => Journals::open(&settings, &kinds.collect(), in_redis.as_ref(), &shared.clock).await?,
         };
-        let names: Vec<OutputId> = outputs.keys().map(|name| OutputId::new(name)).collect();
-        let journal = open_journal(&settings, names, dry_run, &shared.clock)?;
-        let serving = serve(&settings, &shared, started).await?;
         let collecting = collect(&settings, collectors, &shared);
-        let mut closing = Stage::new("closer");
+        let (mut feeding, mut closing) = (Stage::new("feeds"), Stage::new("closer"));
         if let Some(wrapper) = wrapper {
             let closer = Closer::new(
                 shared.registry.clone(),
                 wrapper.into(),
-                journal.clone(),
+                journals.journal.clone(),
                 shared.timekeeper.clone(),
                 shared.board.clone(),
                 closer_settings(&settings),
             );
+            if !dry_run {
+                feeding = feeding::start(
+                    feeds,
+                    journals.agent,
+                    &closer.hands(),
+                    &shared.registry,
+                    &shared.board,
+                );
+                if let Some(redis) = redis {
+                    let board = shared.board.clone();
+                    feeding.spawn(|stop| feeding::look_at_redis(redis, board, stop));
+                }
+            }
             closing.spawn(|stop| closer.run(stop));
         }
-        let delivering = match &journal {
-            Some(journal) if !dry_run => deliver(&settings, outputs, journal, &shared),
+        let delivering = match &journals.journal {
+            Some(journal) if !dry_run => deliver(&settings, &outputs, journal, &journals.in_redis, &shared),
             _ => Stage::new("delivery"),
         };
+        shared.board.facts().not_ready.remove("agent");
         Ok(Self {
             collecting,
+            feeding,
             closing,
             delivering,
             serving,
-            journal,
+            journals,
         })
     }
 
     async fn died(&mut self) -> &'static str {
         tokio::select! {
             part = self.collecting.died() => part,
+            part = self.feeding.died() => part,
             part = self.closing.died() => part,
             part = self.delivering.died() => part,
             part = self.serving.died() => part,
@@ -168,13 +206,15 @@ impl Agent {
     /// Each stage ends when nothing comes from the one before it any more; the page is there until the end.
     async fn stop(&mut self) {
         self.collecting.stop().await;
+        self.feeding.stop().await;
         self.closing.stop().await;
         self.delivering.stop().await;
-        if let Some(journal) = &self.journal
+        if let Some(journal) = &self.journals.journal
             && let Err(error) = journal.flush().await
         {
             error!(%error, "The journal could not be flushed.");
         }
+        self.journals.close().await;
         self.serving.stop().await;
     }
 }
@@ -185,7 +225,14 @@ fn registry_settings(settings: &Settings) -> RegistrySettings {
         series_limit: settings.limits.series as usize,
         origin_limit: settings.limits.series_per_origin as usize,
         stale_after: settings.stale_after.0,
-        buckets: Buckets::default(),
+        buckets: Buckets::with_rules(
+            settings
+                .histograms
+                .iter()
+                .map(|rule| (rule.pattern.clone(), rule.buckets.clone()))
+                .collect(),
+            Buckets::default(),
+        ),
     }
 }
 
@@ -215,42 +262,7 @@ fn delivery_settings(settings: &Settings, takes: BlockKind) -> DeliverySettings 
     }
 }
 
-fn open_journal(
-    settings: &Settings,
-    outputs: Vec<OutputId>,
-    dry_run: bool,
-    clock: &Clock,
-) -> Result<Option<Arc<dyn Journal>>, RunError> {
-    let directory = &settings.journal.directory;
-    if dry_run {
-        info!("This is a dry run: points are printed, nothing is journalled or sent.");
-        return Ok(Some(Arc::new(Printing::new(
-            Format::Text,
-            settings.speaker(),
-            Box::new(io::stdout()),
-        ))));
-    }
-    if !settings.outputs.contains_key("datadog") {
-        info!("No Datadog key is set, so nothing is delivered to Datadog; API_KEY=… sets one.");
-    }
-    if outputs.is_empty() {
-        info!(directory = %directory.display(), "No output is configured, so nothing is journalled; this is where the journal would lie.");
-        return Ok(None);
-    }
-    let journal = DiskJournal::open(
-        DiskSettings {
-            directory: directory.clone(),
-            bound: settings.journal.bound.0,
-            sync: settings.journal.sync.into(),
-            outputs,
-        },
-        clock.clone(),
-    )?;
-    info!(directory = %directory.display(), bound = %settings.journal.bound, "The journal is open.");
-    Ok(Some(Arc::new(journal)))
-}
-
-async fn serve(settings: &Settings, shared: &Shared, started: Timestamp) -> Result<Stage, RunError> {
+async fn serve(settings: &Settings, shared: &Shared) -> Result<Stage, RunError> {
     let address = settings.listen.to_string();
     let listening = server::bind(&address).await;
     let (listener, bound) = listening.map_err(|source| RunError::Listen { address, source })?;
@@ -263,7 +275,7 @@ async fn serve(settings: &Settings, shared: &Shared, started: Timestamp) -> Resu
         )),
         board: shared.board.clone(),
         clock: shared.clock.clone(),
-        started,
+        started: shared.clock.now(),
         host: settings.host.clone(),
         series_limit: u64::from(settings.limits.series),
         created_lines: settings.web.created_lines,
@@ -305,25 +317,46 @@ fn collect(settings: &Settings, collectors: BTreeMap<String, Box<dyn Collector>>
 
 fn deliver(
     settings: &Settings,
-    outputs: BTreeMap<String, Box<dyn Output>>,
+    outputs: &Outputs,
     journal: &Arc<dyn Journal>,
+    in_redis: &[Arc<RedisJournal>],
     shared: &Shared,
 ) -> Stage {
     let mut stage = Stage::new("delivery");
-    for (name, output) in outputs {
-        let takes = output.traits().takes;
+    let mut heirs = BTreeMap::new();
+    for (id, output) in outputs {
+        let of_output = delivery_settings(settings, output.traits().takes);
+        heirs.insert(id.clone(), (output.clone(), of_output.clone()));
         let delivery = Delivery::new(
-            OutputId::new(&name),
-            output.into(),
+            id.clone(),
+            output.clone(),
             settings.speaker(),
             journal.clone(),
             shared.timekeeper.clone(),
             shared.board.clone(),
-            delivery_settings(settings, takes),
+            of_output,
         );
-        info!(output = name, "Delivering.");
+        info!(output = %id, "Delivering.");
         // The closer has stopped when this stage is told to: all windows are journalled then.
         stage.spawn(|stop| delivery.run(stop.clone(), stop));
+    }
+    for (journal, kind) in in_redis.iter().zip([BlockKind::Points, BlockKind::Logs]) {
+        let wanted = |output: &Arc<dyn Output>| {
+            (output.traits().takes == BlockKind::Logs) == (kind == BlockKind::Logs)
+        };
+        let heirs = Heirs {
+            outputs: heirs
+                .iter()
+                .filter(|(_, (output, _))| wanted(output))
+                .map(|(id, heir)| (id.clone(), heir.clone()))
+                .collect(),
+            time_to_live: closer_settings(settings).time_to_live,
+            take_over_after: settings.journal.take_over_after.0,
+            timekeeper: shared.timekeeper.clone(),
+            board: shared.board.clone(),
+        };
+        let journal = journal.clone();
+        stage.spawn(|stop| adoption::run(journal, heirs, stop));
     }
     stage
 }

@@ -3,12 +3,18 @@
 //! * [`agent`]: the parts and their order
 //! * [`stage`]: tasks that are stopped together
 //! * [`scheduler`]: runs collectors
+//! * `journals`: opens the journal where the settings say
+//! * `feeding`: starts the feeds
+//! * `adoption`: delivers what agents that are gone have left
 //! * [`dry_run`]: prints instead of journalling
 //! * [`server`]: accepts connections; [`web`]: what is answered; [`status`]: the status page
 //! * [`signals`]: what ends the agent
 
+mod adoption;
 pub mod agent;
 pub mod dry_run;
+mod feeding;
+mod journals;
 pub mod scheduler;
 pub mod server;
 pub mod signals;

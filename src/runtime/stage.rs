@@ -49,6 +49,15 @@ impl Stage {
         }
     }
 
+    /// Lets go of tasks that have ended, where that is their business.
+    pub fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended {
+                error!(stage = self.name, %error, "A task died.");
+            }
+        }
+    }
+
     /// Tells the tasks to stop and waits until they have.
     pub async fn stop(&mut self) {
         self.stopper.stop();

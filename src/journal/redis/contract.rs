@@ -31,6 +31,13 @@ impl Journal for RedisJournal {
         Ok(self.attempt(&block, Some(receipt), 0).await?)
     }
 
+    async fn acknowledge(&self, receipt: &Receipt) -> Result<(), JournalError> {
+        match &receipt.fence {
+            Some(fence) => self.inner().acknowledge(fence).await,
+            None => Ok(()),
+        }
+    }
+
     fn takes_fences(&self) -> bool {
         true
     }

@@ -235,11 +235,25 @@ impl Inner {
 
     /// Renews the lease.
     pub(super) async fn renew(&self, turn: &mut Turn) -> Result<(), JournalError> {
+        self.touch(turn, &Change::default()).await
+    }
+
+    /// Marks a fence without a block.
+    pub(super) async fn acknowledge(&self, fence: &Fence) -> Result<(), JournalError> {
+        let change = Change {
+            fence: Some(fence),
+            ..Change::default()
+        };
+        self.touch(&mut *self.turn.lock().await, &change).await
+    }
+
+    /// Writes what changes nothing that is known here.
+    async fn touch(&self, turn: &mut Turn, change: &Change<'_>) -> Result<(), JournalError> {
         self.ready(turn).await?;
         let Some((keys, _)) = turn.stream.clone() else {
             return Ok(());
         };
-        match self.send(&keys, turn.write, &Change::default()).await {
+        match self.send(&keys, turn.write, change).await {
             Ok(Wrote::Done) => Ok(()),
             Ok(wrote) => Err(self.refused(turn, wrote)),
             Err(error) => {

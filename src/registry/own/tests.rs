@@ -40,6 +40,7 @@ fn busy_board() -> Arc<Board> {
             dropped: BTreeMap::from([(DropReason::TooOld, 10)]),
         };
         let output = OutputFacts {
+            of_dead: false,
             takes: BlockKind::Points,
             state: OutputState::Parked {
                 next_try: Timestamp::from_seconds(1_800_000_100),
