@@ -67,11 +67,11 @@ mod tests {
 
     use super::*;
     use crate::feeds::redis::DESCRIPTOR;
-    use crate::feeds::redis::tests::server::target;
+    use crate::support::redis::target::Target;
 
     fn server() -> Server {
         Server {
-            target: target(6379),
+            target: Target::server("127.0.0.1", 6379),
             prefix: "chouette".to_owned(),
         }
     }

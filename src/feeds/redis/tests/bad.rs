@@ -20,7 +20,7 @@ fn given(key: &str, value: impl Into<Vec<u8>>) -> Given {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_bad_record_is_counted_kept_as_a_sample_and_removed() {
-    let Some(server) = Server::start("every_bad_record_is_counted_kept_as_a_sample_and_removed").await else {
+    let Some(server) = Server::start("every_bad_record_is_counted_kept_as_a_sample_and_removed") else {
         return;
     };
     let to = server.connect().await;
@@ -82,7 +82,7 @@ async fn every_bad_record_is_counted_kept_as_a_sample_and_removed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_that_nobody_can_read_and_that_has_no_key_becomes_a_dead_letter() {
     let test = "a_value_that_nobody_can_read_and_that_has_no_key_becomes_a_dead_letter";
-    let Some(server) = Server::start(test).await else {
+    let Some(server) = Server::start(test) else {
         return;
     };
     let to = server.connect().await;
@@ -112,7 +112,7 @@ async fn a_value_that_nobody_can_read_and_that_has_no_key_becomes_a_dead_letter(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_letters_keep_to_their_bounds() {
-    let Some(server) = Server::start("dead_letters_keep_to_their_bounds").await else {
+    let Some(server) = Server::start("dead_letters_keep_to_their_bounds") else {
         return;
     };
     let to = server.connect().await;
@@ -145,8 +145,7 @@ async fn dead_letters_keep_to_their_bounds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_a_wrong_type_stops_its_queue_alone_until_it_is_gone() {
-    let Some(server) = Server::start("a_key_of_a_wrong_type_stops_its_queue_alone_until_it_is_gone").await
-    else {
+    let Some(server) = Server::start("a_key_of_a_wrong_type_stops_its_queue_alone_until_it_is_gone") else {
         return;
     };
     let to = server.connect().await;

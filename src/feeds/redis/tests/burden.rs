@@ -60,7 +60,7 @@ async fn a_window_of_300_000_records_blocks_nobody_and_every_command_is_of_redis
     // The server's clock runs on while a busy machine does something else: of three looks one must be undisturbed.
     let mut slow = Vec::new();
     for _ in 0..3 {
-        let Some(server) = Server::start(test).await else {
+        let Some(server) = Server::start(test) else {
             return;
         };
         slow = slow_calls(&server).await;
@@ -148,7 +148,7 @@ async fn slow_calls(server: &Server) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn how_fast_a_million_records_are_read() {
-    let Some(server) = Server::start("how_fast_a_million_records_are_read").await else {
+    let Some(server) = Server::start("how_fast_a_million_records_are_read") else {
         return;
     };
     let to = server.connect().await;

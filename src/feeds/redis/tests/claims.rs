@@ -50,7 +50,7 @@ fn merged(all: &[&Arc<Kept>]) -> BTreeMap<String, f64> {
 /// The same with the journal in the same Redis and with one on disk.
 async fn both_ways(test: &str, mut check: impl AsyncFnMut(&Server, Option<MultiplexedConnection>)) {
     for fenced in [false, true] {
-        let Some(server) = Server::start(test).await else {
+        let Some(server) = Server::start(test) else {
             return;
         };
         let fences = if fenced {
@@ -135,7 +135,7 @@ async fn an_agent_that_slept_past_its_claims_expiry_commits_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_lease_that_ends_during_the_hand_over_is_a_fence_that_does_not_hold() {
     let test = "a_lease_that_ends_during_the_hand_over_is_a_fence_that_does_not_hold";
-    let Some(server) = Server::start(test).await else {
+    let Some(server) = Server::start(test) else {
         return;
     };
     let to = server.connect().await;
@@ -160,7 +160,7 @@ async fn a_lease_that_ends_during_the_hand_over_is_a_fence_that_does_not_hold() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_is_renewed_for_as_long_as_the_journal_takes() {
-    let Some(server) = Server::start("a_lease_is_renewed_for_as_long_as_the_journal_takes").await else {
+    let Some(server) = Server::start("a_lease_is_renewed_for_as_long_as_the_journal_takes") else {
         return;
     };
     let to = server.connect().await;
@@ -250,8 +250,7 @@ async fn a_journal_that_fails_or_does_not_say_is_asked_before_it_is_given_again(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sealed_claims_are_their_owners_alone_and_done_ones_anybodys() {
-    let Some(server) = Server::start("sealed_claims_are_their_owners_alone_and_done_ones_anybodys").await
-    else {
+    let Some(server) = Server::start("sealed_claims_are_their_owners_alone_and_done_ones_anybodys") else {
         return;
     };
     let to = server.connect().await;
@@ -284,7 +283,7 @@ async fn sealed_claims_are_their_owners_alone_and_done_ones_anybodys() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_is_killed_and_comes_back_is_read_on_from_where_it_was() {
     let test = "a_redis_that_is_killed_and_comes_back_is_read_on_from_where_it_was";
-    let Some(mut server) = Server::start_with(test, true).await else {
+    let Some(mut server) = Server::start_durable(test) else {
         return;
     };
     let sums = {
@@ -307,8 +306,7 @@ async fn a_redis_that_is_killed_and_comes_back_is_read_on_from_where_it_was() {
                 .is_some_and(|text| text.starts_with("Redis: "))
         })
         .await;
-        server.start_again();
-        server.connect().await;
+        server.restart();
         until("it is back", async || fake.facts().trouble.is_none()).await;
         assert!(round <= 3);
     }

@@ -5,7 +5,7 @@ mod burden;
 mod claims;
 mod reading;
 mod recorder;
-pub(super) mod server;
+mod server;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,7 @@ const EXPIRY: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_windows_are_summed_and_an_open_one_waits() {
-    let Some(server) = Server::start("closed_windows_are_summed_and_an_open_one_waits").await else {
+    let Some(server) = Server::start("closed_windows_are_summed_and_an_open_one_waits") else {
         return;
     };
     let to = server.connect().await;
@@ -57,7 +57,7 @@ async fn closed_windows_are_summed_and_an_open_one_waits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_records_own_time_decides_where_the_score_is_wrong() {
-    let Some(server) = Server::start("the_records_own_time_decides_where_the_score_is_wrong").await else {
+    let Some(server) = Server::start("the_records_own_time_decides_where_the_score_is_wrong") else {
         return;
     };
     let to = server.connect().await;
@@ -109,8 +109,7 @@ async fn the_records_own_time_decides_where_the_score_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_original_agent_left_comes_first_and_logs_come_too() {
-    let Some(server) = Server::start("what_the_original_agent_left_comes_first_and_logs_come_too").await
-    else {
+    let Some(server) = Server::start("what_the_original_agent_left_comes_first_and_logs_come_too") else {
         return;
     };
     let to = server.connect().await;
@@ -168,7 +167,7 @@ async fn what_the_original_agent_left_comes_first_and_logs_come_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backlog_becomes_few_blocks_of_whole_windows() {
-    let Some(server) = Server::start("a_backlog_becomes_few_blocks_of_whole_windows").await else {
+    let Some(server) = Server::start("a_backlog_becomes_few_blocks_of_whole_windows") else {
         return;
     };
     let to = server.connect().await;
@@ -192,7 +191,7 @@ async fn a_backlog_becomes_few_blocks_of_whole_windows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_huge_window_is_cut_at_the_bounds() {
-    let Some(server) = Server::start("one_huge_window_is_cut_at_the_bounds").await else {
+    let Some(server) = Server::start("one_huge_window_is_cut_at_the_bounds") else {
         return;
     };
     let to = server.connect().await;

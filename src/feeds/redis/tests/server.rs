@@ -1,136 +1,45 @@
-//! A redis-server of a test's own, and a client that writes as the client library does.
+//! A Redis of a test's own, and a client that writes as the client library does.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, FromRedisValue, cmd, pipe};
-use tempfile::TempDir;
 
-use crate::support::redis::target::{Target, TargetKind};
-use crate::support::secret::Secret;
+use crate::support::redis::fixture::Fixture;
+use crate::support::redis::target::Target;
 
 /// The server, killed when this is dropped.
-pub(super) struct Server {
-    child: Child,
-    port: u16,
-    program: PathBuf,
-    folder: TempDir,
-    durable: bool,
-}
+pub(super) struct Server(Fixture);
 
 impl Server {
     /// `None` where the program is missing: then the test is skipped by name.
-    pub(super) async fn start(test: &str) -> Option<Self> {
-        Self::start_with(test, false).await
+    pub(super) fn start(test: &str) -> Option<Self> {
+        Fixture::start(test, &[]).map(Self)
     }
 
-    /// The same; `durable`: it acknowledges nothing that a kill could take back.
-    pub(super) async fn start_with(test: &str, durable: bool) -> Option<Self> {
-        let program = std::env::var_os("TAWNY_TEST_REDIS").map_or("redis-server".into(), PathBuf::from);
-        let there = Command::new(&program)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .status()
-            .is_ok();
-        if !there {
-            skip(test, &program);
-            return None;
-        }
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let folder = TempDir::new().unwrap();
-        let child = spawned(&program, port, &folder, durable);
-        let server = Self {
-            child,
-            port,
-            program,
-            folder,
-            durable,
-        };
-        server.connect().await;
-        Some(server)
+    /// The same; it acknowledges nothing that a kill could take back.
+    pub(super) fn start_durable(test: &str) -> Option<Self> {
+        Fixture::start(test, &["--appendonly", "yes", "--appendfsync", "always"]).map(Self)
     }
 
     pub(super) fn target(&self) -> Target {
-        target(self.port)
+        self.0.target()
     }
 
-    /// Waits until it answers.
     pub(super) async fn connect(&self) -> MultiplexedConnection {
-        let client = Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
-        loop {
-            if let Ok(mut connection) = client.get_multiplexed_async_connection().await
-                && cmd("PING").query_async::<String>(&mut connection).await.is_ok()
-            {
-                connection.set_response_timeout(Duration::from_secs(60));
-                return connection;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let client = Client::open(format!("redis://127.0.0.1:{}", self.0.port())).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        connection.set_response_timeout(Duration::from_secs(60));
+        connection
     }
 
     pub(super) fn stop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.0.stop();
     }
 
-    /// Starts it anew after a stop, with what its append-only file holds.
-    pub(super) fn start_again(&mut self) {
-        self.child = spawned(&self.program, self.port, &self.folder, self.durable);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A Redis on this machine, whether it is there or not.
-pub(in crate::feeds::redis) fn target(port: u16) -> Target {
-    Target {
-        nodes: vec![("127.0.0.1".to_owned(), port)],
-        kind: TargetKind::Single,
-        database: 0,
-        tls: false,
-        ca_file: None,
-        username: String::new(),
-        password: Secret::new(""),
-    }
-}
-
-fn spawned(program: &PathBuf, port: u16, folder: &TempDir, durable: bool) -> Child {
-    Command::new(program)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args(["--appendonly", if durable { "yes" } else { "no" }])
-        .args(["--appendfsync", "always", "--dir"])
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn skip(test: &str, program: &std::path::Path) {
-    let why = format!("{} is missing", program.display());
-    assert!(
-        std::env::var("TAWNY_REQUIRE").as_deref() != Ok("all"),
-        "{test}: {why}"
-    );
-    if let Some(list) = std::env::var_os("TAWNY_TEST_SKIPS") {
-        use std::io::Write;
-        let mut list = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(list)
-            .unwrap();
-        writeln!(list, "{test}\t{why}").unwrap();
+    /// Starts it anew with what its append-only file holds.
+    pub(super) fn restart(&mut self) {
+        self.0.restart();
     }
 }
 
