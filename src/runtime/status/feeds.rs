@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_feed_says_what_it_does_and_what_is_wrong() {
         let mut facts = Facts::default();
-        let mut page = |facts: &Facts| {
+        let page = |facts: &Facts| {
             let mut out = String::new();
             section(&mut out, facts);
             out
