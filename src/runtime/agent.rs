@@ -25,6 +25,7 @@ use crate::runtime::adoption::{self, Heirs};
 use crate::runtime::feeding;
 use crate::runtime::journals::Journals;
 use crate::runtime::scheduler::{self, Scheduled, Sinks};
+use crate::runtime::self_metrics::SelfMetrics;
 use crate::runtime::server::{self, Bounds};
 use crate::runtime::signals::Signals;
 use crate::runtime::stage::Stage;
@@ -33,6 +34,10 @@ use crate::support::time::Clock;
 
 /// An output has a shorter timeout of its own; this one only guards against one that forgets it.
 const LEAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// What feeds may take of the time for stopping: a Redis that is slow must not cost what only memory holds.
+const FEEDS_SHARE: f64 = 0.25;
+/// The outputs whose dispatches the original's metrics about itself tell of.
+const DISPATCHING: [&str; 2] = ["datadog", "datadog_logs"];
 
 /// Why the agent did not start, or died.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +104,8 @@ struct Agent {
     delivering: Stage,
     serving: Stage,
     journals: Journals,
+    /// How long feeds may take to stop.
+    feeds_end: Duration,
 }
 
 /// The outputs by name.
@@ -152,7 +159,11 @@ impl Agent {
             true => Journals::printing(&settings),
             false => Journals::open(&settings, &kinds.collect(), in_redis.as_ref(), &shared.clock).await?,
         };
-        let collecting = collect(&settings, collectors, &shared);
+        let mut collecting = collect(&settings, collectors, &shared);
+        if settings.send_self_metrics && !dry_run {
+            let told = self_metrics(&settings, &shared);
+            collecting.spawn(|stop| told.run(stop));
+        }
         let (mut feeding, mut closing) = (Stage::new("feeds"), Stage::new("closer"));
         if let Some(wrapper) = wrapper {
             let closer = Closer::new(
@@ -190,6 +201,7 @@ impl Agent {
             delivering,
             serving,
             journals,
+            feeds_end: settings.shutdown_timeout.0.mul_f64(FEEDS_SHARE),
         })
     }
 
@@ -206,7 +218,8 @@ impl Agent {
     /// Each stage ends when nothing comes from the one before it any more; the page is there until the end.
     async fn stop(&mut self) {
         self.collecting.stop().await;
-        self.feeding.stop().await;
+        // What a feed has not handed over stays where applications put it; what only memory holds must still close.
+        self.feeding.stop_within(self.feeds_end).await;
         self.closing.stop().await;
         self.delivering.stop().await;
         if let Some(journal) = &self.journals.journal
@@ -313,6 +326,22 @@ fn collect(settings: &Settings, collectors: BTreeMap<String, Box<dyn Collector>>
         stage.spawn(|stop| scheduler::run(scheduled, sinks, stop));
     }
     stage
+}
+
+fn self_metrics(settings: &Settings, shared: &Shared) -> SelfMetrics {
+    let delivery = delivery_settings(settings, BlockKind::Points);
+    let outputs = settings.outputs.iter();
+    SelfMetrics {
+        registry: shared.registry.clone(),
+        board: shared.board.clone(),
+        clock: shared.clock.clone(),
+        outputs: outputs
+            .filter(|(_, output)| DISPATCHING.contains(&output.kind.as_str()))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        release_interval: delivery.release_interval,
+        release_delay: delivery.release_delay,
+    }
 }
 
 fn deliver(

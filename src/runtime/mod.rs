@@ -6,6 +6,7 @@
 //! * `journals`: opens the journal where the settings say
 //! * `feeding`: starts the feeds
 //! * `adoption`: delivers what agents that are gone have left
+//! * [`self_metrics`]: the original's metrics about itself
 //! * [`dry_run`]: prints instead of journalling
 //! * [`server`]: accepts connections; [`web`]: what is answered; [`status`]: the status page
 //! * [`signals`]: what ends the agent
@@ -16,6 +17,7 @@ pub mod dry_run;
 mod feeding;
 mod journals;
 pub mod scheduler;
+pub mod self_metrics;
 pub mod server;
 pub mod signals;
 pub mod stage;

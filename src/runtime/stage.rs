@@ -1,9 +1,11 @@
 //! Tasks that are stopped together; one that ends before it was told to is a death.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tracing::error;
+use tokio::time::timeout;
+use tracing::{error, warn};
 
 use crate::support::shutdown::{Shutdown, Stopper};
 
@@ -58,6 +60,19 @@ impl Stage {
         }
     }
 
+    /// Tells the tasks to stop and waits until they have, but not longer than `most`: those that go on are ended
+    /// where they stand, so that the stages behind this one have the rest of the time.
+    pub async fn stop_within(&mut self, most: Duration) {
+        if timeout(most, self.stop()).await.is_err() {
+            warn!(
+                stage = self.name,
+                ?most,
+                "A task did not stop in time and was ended."
+            );
+            self.tasks.shutdown().await;
+        }
+    }
+
     /// Tells the tasks to stop and waits until they have.
     pub async fn stop(&mut self) {
         self.stopper.stop();
@@ -94,5 +109,13 @@ mod tests {
         });
         stage.stop().await;
         assert_eq!(receiver.await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_hears_nothing_is_ended_in_time() {
+        let mut stage = Stage::new("test");
+        stage.spawn(|_| std::future::pending());
+        stage.stop_within(Duration::from_secs(2)).await;
+        assert!(stage.tasks.is_empty());
     }
 }

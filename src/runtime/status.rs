@@ -1,5 +1,7 @@
 //! The status page: what the agent does, in plain HTML that needs no script.
 
+mod feeds;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ pub fn page(facts: &Facts, about: &About) -> String {
     let mut out = String::with_capacity(8 * 1024);
     head(&mut out, facts, about);
     collectors(&mut out, facts, about.now);
+    feeds::section(&mut out, facts);
     series(&mut out, about);
     journal(&mut out, facts, about.now);
     outputs(&mut out, facts, about.now);
@@ -61,18 +64,17 @@ fn head(out: &mut String, facts: &Facts, about: &About) {
         env!("CARGO_PKG_VERSION"),
         long(about.now.since(about.started)),
     );
-    match facts.not_ready.is_empty() {
-        true => out.push_str("<p class=good>Ready.</p>"),
-        false => {
-            for (part, reason) in &facts.not_ready {
-                let _ = write!(
-                    out,
-                    "<p class=\"note bad\">Not ready: {}: {}</p>",
-                    escaped(part),
-                    escaped(reason)
-                );
-            }
-        }
+    let reasons = facts.reasons();
+    if reasons.is_empty() {
+        out.push_str("<p class=good>Ready.</p>");
+    }
+    for (part, reason) in reasons {
+        let _ = write!(
+            out,
+            "<p class=\"note bad\">Not ready: {}: {}</p>",
+            escaped(&part),
+            escaped(reason)
+        );
     }
     if let Some(doubt) = &facts.clock_doubt {
         let _ = write!(

@@ -106,7 +106,8 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(web): State<Web>) -> (StatusCode, String) {
-    let reasons = web.board.facts().not_ready.clone();
+    let facts = web.board.facts();
+    let reasons = facts.reasons();
     if reasons.is_empty() {
         return (StatusCode::OK, "ready\n".to_string());
     }

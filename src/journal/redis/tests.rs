@@ -156,6 +156,23 @@ async fn block_receipt_and_claim_change_in_one_write() {
 }
 
 #[tokio::test]
+async fn a_claim_that_no_block_comes_of_is_marked_where_its_fence_holds() {
+    let Some(place) = RedisPlace::start() else { return };
+    let clock = noon();
+    let journal = place.journal(&["a"], &clock);
+    let () = place.ask(&["SET", "p:lease:1", "mine"]).await;
+    let _: u64 = place.ask(&["HSET", "p:claims", "1", "open|a"]).await;
+    let lost = journal.acknowledge(&fenced(7, "other")).await.unwrap_err();
+    assert!(matches!(lost, JournalError::Fenced), "{lost}");
+    let claim: String = place.ask(&["HGET", "p:claims", "1"]).await;
+    assert_eq!(claim, "open|a");
+    journal.acknowledge(&fenced(7, "mine")).await.unwrap();
+    let claim: String = place.ask(&["HGET", "p:claims", "1"]).await;
+    let blocks: u64 = place.ask(&["XLEN", "p:journal:here:blocks"]).await;
+    assert_eq!((claim.as_str(), blocks), ("done|a", 0));
+}
+
+#[tokio::test]
 async fn what_everybody_settled_leaves_redis() {
     let Some(place) = RedisPlace::start() else { return };
     let clock = noon();

@@ -27,6 +27,25 @@ metrics! {
     COLLECTOR_SAMPLES = MetricDef::gauge("tawny_collector_samples", "Samples that the last run of a collector found.")
         .labels(&["collector"]);
 
+    FEED_UP = MetricDef::gauge("tawny_feed_up", "Whether a feed can take in (1) or is in trouble (0).")
+        .labels(&["feed"]);
+    FEED_RECORDS = MetricDef::total("tawny_feed_records_total", "Records of applications that were taken in and journalled, by kind.")
+        .labels(&["feed", "kind"]);
+    FEED_UNREADABLE = MetricDef::total("tawny_feed_unreadable_records_total", "Records that were set aside because they cannot be read, by reason.")
+        .labels(&["feed", "reason"]);
+    FEED_AHEAD = MetricDef::total("tawny_feed_ahead_records_total", "Records that were more than ten minutes ahead and were stamped with now.")
+        .labels(&["feed"]);
+    FEED_WAITING = MetricDef::gauge("tawny_feed_waiting_records", "Records that wait to be taken in, as far as known.")
+        .labels(&["feed"]);
+    FEED_LOST_CLAIMS = MetricDef::total("tawny_feed_lost_claims_total", "Claims that another agent took because this one let them expire.")
+        .labels(&["feed"]);
+    FEED_TAKEN_OVER = MetricDef::total("tawny_feed_taken_over_claims_total", "Claims of dead agents that this one took over.")
+        .labels(&["feed"]);
+    FEED_CONNECTIONS = MetricDef::gauge("tawny_feed_connections", "Connections of applications that are open.")
+        .labels(&["feed"]);
+    FEED_REFUSED = MetricDef::total("tawny_feed_refused_total", "Connections and requests of applications that were turned away, by reason.")
+        .labels(&["feed", "reason"]);
+
     OUTPUT_WRAPPED = MetricDef::total("tawny_output_wrapped_items_total", "Items that were journalled for an output, across restarts. They are delivered, pending or dropped.")
         .labels(&["kind", "output"]);
     OUTPUT_DELIVERED = MetricDef::total("tawny_output_delivered_items_total", "Items that the destination has acknowledged, across restarts.")
@@ -48,6 +67,8 @@ metrics! {
     OUTPUT_SENT_BYTES = MetricDef::total("tawny_output_sent_bytes_total", "Compressed bodies of the requests that a destination took.")
         .labels(&["output"]);
     OUTPUT_COMPLAINTS = MetricDef::total("tawny_output_complaints_total", "Complaints in the answers of a destination that took the request all the same.")
+        .labels(&["output"]);
+    OUTPUT_CUT = MetricDef::total("tawny_output_cut_items_total", "Log entries that were cut to the longest that a destination takes.")
         .labels(&["output"]);
     OUTPUT_LAST_SUCCESS = MetricDef::gauge("tawny_output_last_success_timestamp_seconds", "When a destination last took a request.")
         .labels(&["output"]);

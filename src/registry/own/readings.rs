@@ -5,6 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
+use crate::component::feed::FeedFacts;
 use crate::component::journal::{DropReason, JournalStatus};
 use crate::model::metric::{Kind, MetricDef};
 use crate::model::time::Timestamp;
@@ -77,6 +78,9 @@ impl Readings {
         for (name, collector) in &facts.collectors {
             self.collector(name, collector);
         }
+        for (name, feed) in &facts.feeds {
+            self.feed(name, feed);
+        }
         for (name, output) in &facts.outputs {
             self.output(name, output);
         }
@@ -102,6 +106,24 @@ impl Readings {
         self.time(&metric::COLLECTOR_LAST_SUCCESS, &[name], facts.last_success);
     }
 
+    fn feed(&mut self, name: &str, facts: &FeedFacts) {
+        self.flag(&metric::FEED_UP, &[name], facts.trouble.is_none());
+        for (kind, records) in &facts.records {
+            self.count(&metric::FEED_RECORDS, &[name, kind], *records);
+        }
+        for (reason, records) in &facts.unreadable {
+            self.count(&metric::FEED_UNREADABLE, &[name, reason], *records);
+        }
+        self.count(&metric::FEED_AHEAD, &[name], facts.ahead);
+        self.count(&metric::FEED_WAITING, &[name], facts.waiting);
+        self.count(&metric::FEED_LOST_CLAIMS, &[name], facts.lost_claims);
+        self.count(&metric::FEED_TAKEN_OVER, &[name], facts.taken_over);
+        self.count(&metric::FEED_CONNECTIONS, &[name], facts.connections);
+        for (reason, refused) in &facts.refused {
+            self.count(&metric::FEED_REFUSED, &[name, reason], *refused);
+        }
+    }
+
     fn output(&mut self, name: &str, facts: &OutputFacts) {
         for (kind, balance) in &facts.balance {
             let kind = kind.name();
@@ -122,6 +144,7 @@ impl Readings {
         }
         self.count(&metric::OUTPUT_SENT_BYTES, &[name], facts.sent_bytes);
         self.count(&metric::OUTPUT_COMPLAINTS, &[name], facts.complaints);
+        self.count(&metric::OUTPUT_CUT, &[name], facts.cut);
         self.time(&metric::OUTPUT_LAST_SUCCESS, &[name], facts.last_success);
         let next_try = match &facts.state {
             OutputState::Active => None,

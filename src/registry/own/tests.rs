@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::component::feed::FeedFacts;
 use crate::component::journal::{Balance, Depth, DropReason, JournalStatus};
 use crate::model::block::BlockKind;
 use crate::registry::board::{CollectorFacts, OutputFacts, OutputState};
@@ -34,6 +35,19 @@ fn busy_board() -> Arc<Board> {
         facts
             .collectors
             .insert("idle".to_string(), CollectorFacts::default());
+        let feed = FeedFacts {
+            trouble: Some("it is away".to_string()),
+            records: BTreeMap::from([("metrics", 50), ("logs", 5)]),
+            unreadable: BTreeMap::from([("not_json", 6)]),
+            ahead: 7,
+            lost_claims: 8,
+            taken_over: 9,
+            waiting: 10,
+            connections: 11,
+            refused: BTreeMap::from([("not_allowed", 12)]),
+            ..FeedFacts::default()
+        };
+        facts.feeds.insert("redis".to_string(), feed);
         let balance = Balance {
             wrapped: 100,
             delivered: 60,
@@ -57,7 +71,7 @@ fn busy_board() -> Arc<Board> {
             requests: BTreeMap::from([("202".to_string(), 7), ("timeout".to_string(), 1)]),
             sent_bytes: 1234,
             complaints: 1,
-            cut: 0,
+            cut: 4,
             last_success: Some(Timestamp::from_seconds(1_800_000_000)),
             last_error: None,
         };
@@ -126,7 +140,18 @@ fn the_metrics_say_what_board_and_registry_say() {
     let lines = lines(&busy());
     for expected in [
         "tawny_clock_believed{} 0",
-        "tawny_ready{} 1",
+        "tawny_ready{} 0",
+        "tawny_feed_up{feed=\"redis\"} 0",
+        "tawny_feed_records_total{feed=\"redis\",kind=\"metrics\"} 50",
+        "tawny_feed_records_total{feed=\"redis\",kind=\"logs\"} 5",
+        "tawny_feed_unreadable_records_total{feed=\"redis\",reason=\"not_json\"} 6",
+        "tawny_feed_ahead_records_total{feed=\"redis\"} 7",
+        "tawny_feed_lost_claims_total{feed=\"redis\"} 8",
+        "tawny_feed_taken_over_claims_total{feed=\"redis\"} 9",
+        "tawny_feed_waiting_records{feed=\"redis\"} 10",
+        "tawny_feed_connections{feed=\"redis\"} 11",
+        "tawny_feed_refused_total{feed=\"redis\",reason=\"not_allowed\"} 12",
+        "tawny_output_cut_items_total{output=\"datadog\"} 4",
         "tawny_windows_closed_total{} 6",
         "tawny_points_wrapped_total{} 600",
         "tawny_lost_items_total{reason=\"late\"} 2",
