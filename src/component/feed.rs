@@ -132,7 +132,7 @@ pub struct FeedFacts {
     pub trouble: Option<String>,
     /// What else a person should know (Redis would evict the queue), by topic.
     pub warnings: BTreeMap<&'static str, String>,
-    /// Records taken in and journalled, by kind: `metrics`, `points`, `logs`.
+    /// Records taken in and journalled, by kind: `metrics`, `points`, `logs`. The feed counts them.
     pub records: BTreeMap<&'static str, u64>,
     /// Records that were removed because they cannot be read, by reason (`not_json`, `no_metric`, …).
     pub unreadable: BTreeMap<&'static str, u64>,

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 
 use crate::component::feed::{FeedFacts, HandOverError, Handed, Recorder};
 use crate::component::journal::{Receipt, ReceiptId};
-use crate::model::tally::{TalliedWindow, Tally};
 use crate::model::time::Timestamp;
 use crate::pipeline::close::BLOCKING_SERIES;
 use crate::pipeline::hands::{Hands, Taken};
@@ -104,9 +103,7 @@ impl Recorder for FeedRecorder {
     }
 
     async fn hand_over(&self, handed: Handed, receipt: Receipt) -> Result<(), HandOverError> {
-        let (kind, records) = records(&handed);
         let taken = self.hands.take(handed, &receipt).await?;
-        self.note(&mut |facts| *facts.records.entry(kind).or_default() += records);
         self.show(taken).await;
         Ok(())
     }
@@ -135,21 +132,6 @@ impl Recorder for FeedRecorder {
             None => debug_assert!(false, "the feed {} is not on the board", self.name),
         }
     }
-}
-
-/// What is handed over, and how many records of applications it is made of.
-fn records(handed: &Handed) -> (&'static str, u64) {
-    match handed {
-        Handed::Windows(windows) => ("metrics", windows.iter().map(samples).sum()),
-        Handed::Points(points) => ("points", points.len() as u64),
-        Handed::Logs(records) => ("logs", records.len() as u64),
-    }
-}
-
-/// A record is one sample of its series.
-fn samples(window: &TalliedWindow) -> u64 {
-    let of = |tally: &Tally| tally.series.aggregate.samples();
-    window.series.iter().map(of).sum()
 }
 
 #[cfg(test)]

@@ -130,8 +130,12 @@ impl Account {
     /// The account of this moment; `None` while the agent does not answer or has not said it yet.
     pub(crate) fn of(agent: &Agent) -> Option<Self> {
         let page = page(agent)?;
-        let one = |name: &str| page.of(name).into_values().next().map(whole);
-        let dropped = page.of("tawny_output_dropped_items_total").into_iter();
+        let of = |name: &str| {
+            let family = page.of(name).into_iter();
+            family.filter(|(labels, _)| labels["output"] == "datadog")
+        };
+        let one = |name: &str| of(name).next().map(|(_, value)| whole(value));
+        let dropped = of("tawny_output_dropped_items_total");
         Some(Self {
             wrapped: one("tawny_output_wrapped_items_total")?,
             delivered: one("tawny_output_delivered_items_total")?,
