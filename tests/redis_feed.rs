@@ -47,6 +47,14 @@ pub(crate) fn wait_taken(redis: &Redis) {
     });
 }
 
+/// Waits until so many points were wrapped and none of them waits any more.
+pub(crate) fn wait_delivered(agent: &Agent, points: usize) {
+    let wrapped = points as u64;
+    Account::wait(agent, "all points to be delivered", |account| {
+        account.wrapped == wrapped && account.pending == 0
+    });
+}
+
 fn every_record_arrives_merged(journal: &str) {
     let Some(redis) = Redis::start() else { return };
     let intake = Intake::start();
@@ -55,9 +63,8 @@ fn every_record_arrives_merged(journal: &str) {
     let mut agent = agent(&redis, &intake, journal);
     agent.start_again();
     wait_taken(&redis);
-    let account = Account::wait_settled(&agent);
     let truth = workload.truth(10, HOST, &GLOBAL);
-    assert_eq!(account.wrapped, truth.len() as u64);
+    wait_delivered(&agent, truth.len());
     let score = intake.score(&truth);
     assert!(score.is_perfect(), "{score}");
     assert_eq!(intake.counts().rewritten, 0);
@@ -86,8 +93,9 @@ fn what_the_published_client_writes_arrives_and_stands_on_the_page() {
     let mut agent = agent(&redis, &intake, "auto");
     agent.start_again();
     wait_taken(&redis);
-    Account::wait_settled(&agent);
-    let score = intake.score(&workload.truth(10, HOST, &GLOBAL));
+    let truth = workload.truth(10, HOST, &GLOBAL);
+    wait_delivered(&agent, truth.len());
+    let score = intake.score(&truth);
     assert!(score.is_perfect(), "{score}");
 
     let text = agent.scrape("").text();

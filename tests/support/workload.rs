@@ -73,7 +73,8 @@ impl Workload {
             let value = match kind {
                 "count" => json!(random.i64(-3..12)),
                 "set" => json!([format!("user-{}", random.u8(0..40)), random.u8(0..5)]),
-                _ => json!(f64::from(random.i32(-50_000..500_000)) / 1000.0),
+                // Sums of such numbers are exact in whatever order they are added.
+                _ => json!(f64::from(random.i32(-50_000..500_000)) / 1024.0),
             };
             let tags = [
                 ("device", format!("d{}", number % 50)),
