@@ -147,8 +147,11 @@ impl<'a> Lane<'a> {
                     desk.standing.well(desk.recorder.as_ref(), line.queue.name());
                 }
                 Err(Fault::Queue { queue, reason }) => {
-                    desk.standing
-                        .trouble(desk.recorder.as_ref(), queue.name(), &reason);
+                    let (into, topic) = (desk.recorder.as_ref(), queue.name());
+                    match queue {
+                        Queue::Raw => desk.standing.trouble(into, topic, &reason),
+                        Queue::Wrapped | Queue::Logs => desk.standing.warning(into, topic, &reason),
+                    }
                     let mut wait = line
                         .rests
                         .take()

@@ -63,8 +63,25 @@ impl Standing {
         into.note(&mut |facts| facts.trouble.clone_from(&text));
     }
 
+    /// Notes what keeps the feed from one thing beside applications' metrics, which it goes on reading.
+    pub(super) fn warning(&self, into: &dyn Recorder, topic: &'static str, reason: &str) {
+        let mut news = false;
+        into.note(&mut |facts| news = facts.warnings.insert(topic, reason.to_owned()).is_none());
+        if news {
+            warn!(
+                feed = "redis",
+                topic, reason, "The feed cannot read this; it keeps trying."
+            );
+        }
+    }
+
     /// Notes that a topic has no trouble any more.
     pub(super) fn well(&self, into: &dyn Recorder, topic: &'static str) {
+        let mut warned = false;
+        into.note(&mut |facts| warned = facts.warnings.remove(topic).is_some());
+        if warned {
+            info!(feed = "redis", topic, "The feed reads this again.");
+        }
         let mut was = false;
         let text = self.change(|troubles| was = troubles.remove(topic).is_some());
         if was {
