@@ -166,9 +166,14 @@ fn no_secret_is_shown_anywhere() {
         ("LOG_LEVEL", "trace"),
     ]);
     agent.configure("redis: {host: 127.0.0.1, port: 9, username: one, password: \"${REDIS_SECRET}\"}\ncollectors: {host: {}}\n");
-    agent.start_again();
+    // It does not become ready: no Redis is there.
+    agent.launch();
     intake.wait_until("the key to be refused", PATIENCE, |ledger| {
         ledger.requests.len() >= 2
+    });
+    wait_for("the feed to be in trouble", PATIENCE, || {
+        let ready = http::get(&agent.url("/-/ready"), &[]).ok()?;
+        (ready.status == 503 && ready.text().contains("feed redis: ")).then_some(())
     });
     let sent = intake.look(|ledger| ledger.requests[0].header("dd-api-key").map(str::to_owned));
     assert_eq!(
