@@ -9,7 +9,6 @@ use crate::config::settings::Settings;
 use crate::support::quantity::{Size, Span};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Adds every impossible value. `settings` may hold defaults where something else was wrong.
@@ -85,15 +84,9 @@ fn times(settings: &Settings, problems: &mut Problems) {
         ("stale_after", settings.stale_after),
         ("shutdown_timeout", settings.shutdown_timeout),
         ("journal.time_to_live.logs", settings.journal.time_to_live.logs),
+        ("journal.take_over_after", settings.journal.take_over_after),
     ] {
         at_least_a_second(path, span, problems);
-    }
-    if settings.journal.take_over_after.0 < MINUTE {
-        problems.add_with_hint(
-            "journal.take_over_after",
-            format!("expected at least 1m, found {}", settings.journal.take_over_after),
-            "else an agent that is only slow loses its journal to another one",
-        );
     }
     let life = settings.journal.time_to_live.points;
     let window = interval.0.saturating_add(settings.grace.0);

@@ -205,7 +205,7 @@ pub struct JournalSettings {
     /// How long things wait for an output at most.
     pub time_to_live: TimeToLive,
     /// How long the journal of an agent in the same Redis is without a sign of life when another one takes it over;
-    /// default `10m`, at least `1m`. Longer where agents sleep.
+    /// default `10m`, at least `1s`. Longer where agents sleep: who wakes up too late goes on with a journal of its own.
     pub take_over_after: Span,
 }
 
