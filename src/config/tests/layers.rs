@@ -201,7 +201,9 @@ fn every_component_reads_its_own_sample() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sample.yaml");
         fs::write(&path, crate::catalog::reference::sample(descriptor)).unwrap();
-        let environment = [("API_KEY", "0123456789abcdef")].into_iter().collect();
+        // What a sample has to stand beside: a key, and a Redis.
+        let beside = [("API_KEY", "0123456789abcdef"), ("REDIS_HOST", "127.0.0.1")];
+        let environment = beside.into_iter().collect();
         crate::support::http::install_provider();
         let loaded = load_with(&environment, &Flags::default(), &crate::catalog::CATALOG, &path);
         let problems: Vec<String> = match loaded {
