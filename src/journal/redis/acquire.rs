@@ -1,6 +1,6 @@
 //! Taking a stream, and reading what is in it.
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::component::journal::JournalError;
 use crate::journal::account::receipts::Receipts;
@@ -40,9 +40,9 @@ impl Inner {
                     continue;
                 };
                 if index > 1 {
-                    info!(
+                    warn!(
                         stream = name,
-                        "Another agent has a journal under this one's name in Redis; this one has its own beside it."
+                        "Another agent has a journal under this host's name in Redis; this one has its own beside it. If both run, their points overwrite each other at the destination: give each a HOST of its own."
                     );
                 }
                 return self.begin(turn, keys, born, &state).await;

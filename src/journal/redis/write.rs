@@ -251,7 +251,7 @@ impl Inner {
     async fn touch(&self, turn: &mut Turn, change: &Change<'_>) -> Result<(), JournalError> {
         self.ready(turn).await?;
         let Some((keys, _)) = turn.stream.clone() else {
-            return Ok(());
+            return Err(JournalError::TakenOver { place: self.place() });
         };
         match self.send(&keys, turn.write, change).await {
             Ok(Wrote::Done) => Ok(()),
