@@ -4,18 +4,23 @@
 //! # The flow
 //!
 //! ```text
-//! targets ◄──poll── collectors ──┐               ┌── feeds ◄── applications
-//!                                ▼               ▼
-//!                            registry: one entry a series
-//!                        running value │ open windows by time
-//!                               │             │ a window closes
-//!             GET /metrics ─► expose          ▼
-//!                                          wrapper: window → points
-//!                                             ▼
-//!                                          journal: append-only log of blocks, one cursor per output
-//!                                             ▼
-//!                                          outputs: read → encode → send → ack
+//! targets ◄──poll── collectors                      feeds ◄── applications (in Redis, or by its protocol)
+//!                       ▼                            │ what they accepted stays with them
+//!           registry: one entry a series             │
+//!       running value │ open windows by time         │ windows that they tallied, once closed
+//!          │    ▲            │ a window closes       │
+//!          │    │            ▼                       ▼
+//!          │    │         wrapper: window → points (logs as they are)
+//!          │    │            ▼
+//!          │    └─ then ── journal: append-only log of blocks, on disk or in Redis, one cursor per output
+//!          ▼                 ▼
+//!       expose            outputs: read → encode → send → ack
+//!          ▲
+//!      GET /metrics
 //! ```
+//!
+//! Feeds keep windows of their own: the registry's open ones are in memory, and a kill would lose records of which a feed
+//! had let go. What a feed hands over is journalled together with its receipt, and only then shown.
 //!
 //! # Layers
 //!
@@ -24,7 +29,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | [`model`]: definitions, labels, samples, windows, points. No tokio, no I/O |
-//! | 1 | [`support`]: time, secrets, HTTP client, filesystem roots |
+//! | 1 | [`support`]: time, secrets, HTTP client, Redis link, filesystem roots |
 //! | 2 | [`component`]: the contracts of collectors, feeds, wrappers, journals, outputs |
 //! | 3 | [`registry`], [`journal`] |
 //! | 4 | [`collectors`], [`feeds`], [`wrappers`], [`outputs`] |

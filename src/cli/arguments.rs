@@ -81,7 +81,7 @@ pub enum Command {
     /// Print the reference of every component as Markdown
     #[command(after_help = "Example:\n  tawny reference > REFERENCE.md")]
     Reference,
-    /// Show what waits in the journal, export it, or verify it
+    /// Show what waits in the journal on disk, export it, or verify it
     #[command(after_help = "Example:\n  tawny journal export --directory /var/lib/tawny > points.jsonl")]
     Journal {
         /// The journal's folder [default: as the agent's]

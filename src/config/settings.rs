@@ -195,12 +195,15 @@ pub struct JournalSettings {
     #[serde(rename = "type")]
     pub kind: JournalKind,
     /// Its folder; default: `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/tawny`, else `/var/lib/tawny` where that can be
-    /// written, else `~/.local/state/tawny`. One process only may use it.
+    /// written, else `~/.local/state/tawny`. One process only may use it. With the journal in Redis it takes what comes
+    /// while Redis is away; the files of the feed `resp` and this agent's own name lie in it, too.
     pub directory: PathBuf,
-    /// The most bytes on the medium, all files; default `64MiB`, at least `1MiB`. Then the oldest blocks go.
+    /// The most bytes on the medium, all files; default `64MiB`, at least `1MiB`. Then the oldest blocks go. In Redis
+    /// the most bytes of blocks that wait, and as much again on disk. Half of it is for logs where an output takes them.
     pub bound: Size,
-    /// When it reaches the medium: after every `batch` (default), or at most so often (`30s`, `5m`), which spares
-    /// flash and risks that much at a power failure. A kill of the process loses nothing either way.
+    /// When it reaches the disk: after every `batch` (default), or at most so often (`30s`, `5m`), which spares
+    /// flash and risks that much at a power failure. A kill of the process loses nothing either way. In
+    /// Redis, Redis decides.
     pub sync: Sync,
     /// How long things wait for an output at most.
     pub time_to_live: TimeToLive,

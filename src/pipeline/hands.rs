@@ -4,6 +4,9 @@
 //! tick, and the feed that waits for the answer is all the queue that is needed. Nothing is kept here for later, and
 //! nothing goes into the registry's open windows, which a kill would lose after the receipt is committed: what is not
 //! journalled stays with the feed, which hands it over again.
+//!
+//! For the same reason counts for which no second of their window is left do not go into the oldest open window, as the
+//! registry's do: they go into a closed one that has a second left, in the same block.
 
 mod fold;
 mod numbers;

@@ -7,7 +7,11 @@
 //! * with the journal in the same Redis, the transaction that appends the block checks the lease and marks the claim
 //!   as done;
 //! * with a journal on disk, the claim is *sealed* before: it belongs to this agent for ever, whose journal remembers
-//!   whether it has it.
+//!   whether it has it. Were it only remembered, a claim could expire between the last look at it and the write to the
+//!   disk, and two agents would count it. The price: what an agent had sealed waits for that agent's disk, however long.
+//!
+//! A claim grows while it is read, whole windows first, until it is enough for one block. So nothing of it is ever given
+//! back, but for records whose own time lies in a window that is still open: they go back into the queue under that time.
 //!
 //! Where an answer fails to come, what was read of the claim is forgotten, and the claim is taken over under a new
 //! token and read anew from its list: a command that is still on its way under the old one then does nothing.
@@ -74,7 +78,7 @@ const SAMPLE: &str = "\
 # How long an agent keeps what it has begun to read without a sign of life; then another agent on the same Redis takes
 # it over. At least 1s. Longer where agents sleep (laptops), shorter where one's death must not delay anything.
 claim_expiry: 30s
-# Whether log records are read, too. Where nobody reads them they stay in Redis and fill it.
+# Whether log records are read, too, where an output takes logs. Where nobody reads them they stay in Redis and fill it.
 logs: true
 ";
 

@@ -22,7 +22,8 @@ pub struct Config {
     /// agent on the same Redis takes them over. Default 30s, at least 1s. Raise it where agents sleep (laptops) or the
     /// way to Redis is slow; lower it where several agents share a Redis and one's death must not delay anything.
     pub claim_expiry: Span,
-    /// Whether log records are read, too. Default: true. They stay in Redis, and fill it, where nobody reads them.
+    /// Whether log records are read, too. Default: true, where an output takes logs. They stay in Redis, and fill it,
+    /// where nobody reads them.
     pub logs: bool,
 }
 
