@@ -11,12 +11,12 @@
 //! What was answered is in a file. Once the journal has a file's block, under the file's receipt, the file goes; a process
 //! that died in between asks the journal. So nothing is lost or doubled, whenever it dies.
 //!
-//! * [`settings`], [`network`], [`access`]: who may connect, and which keys there are
-//! * [`codec`], [`reply`]: the protocol; [`session`], [`commands`]: what commands mean
-//! * [`connection`], [`server`]: sockets, within bounds
-//! * [`write`], [`stage`], [`placed`], [`seen`], [`halves`]: what commands store, and where it goes
-//! * [`store`], [`bucket`], [`file`], [`frame`], [`dead`], [`open`]: the files
-//! * [`writer`], [`due`], [`keeper`]: tasks on them
+//! * [`settings`], `network`, `access`: who may connect, and which keys there are
+//! * `codec`, `reply`: the protocol; `session`, `commands`: what commands mean
+//! * `connection`, `server`: sockets, within bounds
+//! * `write`, `stage`, `placed`, `seen`, `halves`: what commands store, and where it goes
+//! * `store`, `bucket`, `file`, `frame`, `dead`, `open`: the files
+//! * `writer`, `due`, `keeper`: tasks on them
 
 mod access;
 mod bucket;

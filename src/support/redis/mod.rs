@@ -5,7 +5,7 @@
 //! * [`target`]: where it is and how one logs in
 //! * [`address`]: URLs of it
 //! * [`link`]: a connection that is made when it is needed, and again after it broke
-//! * [`connect`]: how one connection is made
+//! * `connect`: how one connection is made
 //! * [`failure`]: what went wrong, and whether the command may have been executed
 //! * `fixture`: a Redis for tests
 
