@@ -39,6 +39,8 @@ pub struct CloserSettings {
     pub grace: Duration,
     /// How long items of each kind are kept; kinds that are not named never expire.
     pub time_to_live: BTreeMap<BlockKind, Duration>,
+    /// Whether an output takes logs. Those that feeds hand over are dropped where none does, and counted.
+    pub takes_logs: bool,
 }
 
 /// The task that closes windows.

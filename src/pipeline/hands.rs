@@ -147,6 +147,11 @@ impl Hands {
                 self.append(journal, made, receipt, now).await?;
                 return Ok(Vec::new());
             }
+            Handed::Logs(records) if !self.settings.takes_logs => {
+                let mut facts = self.board.facts();
+                *facts.lost.entry("no_output").or_default() += records.len() as u64;
+                return Ok(Vec::new());
+            }
             Handed::Logs(records) => {
                 let stamp = righted(now, records.iter().map(|record| record.time));
                 let made = off_thread(true, move || logs_block(&records, stamp)).await;

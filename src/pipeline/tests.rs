@@ -51,6 +51,7 @@ impl Device {
             CloserSettings {
                 interval,
                 grace: Duration::from_secs(2),
+                takes_logs: true,
                 time_to_live: BTreeMap::from([(BlockKind::Points, Duration::from_secs(14_400))]),
             },
         );

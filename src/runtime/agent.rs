@@ -152,12 +152,14 @@ impl Agent {
             .into_iter()
             .map(|(name, output)| (OutputId::new(&name), output.into()))
             .collect();
-        let kinds = outputs
+        let kinds: BTreeMap<OutputId, BlockKind> = outputs
             .iter()
-            .map(|(id, output)| (id.clone(), output.traits().takes));
+            .map(|(id, output)| (id.clone(), output.traits().takes))
+            .collect();
+        let takes_logs = kinds.values().any(|kind| *kind == BlockKind::Logs);
         let journals = match dry_run {
             true => Journals::printing(&settings),
-            false => Journals::open(&settings, &kinds.collect(), in_redis.as_ref(), &shared.clock).await?,
+            false => Journals::open(&settings, &kinds, in_redis.as_ref(), &shared.clock).await?,
         };
         let mut collecting = collect(&settings, collectors, &shared);
         if settings.send_self_metrics && !dry_run {
@@ -172,7 +174,7 @@ impl Agent {
                 journals.journal.clone(),
                 shared.timekeeper.clone(),
                 shared.board.clone(),
-                closer_settings(&settings),
+                closer_settings(&settings, takes_logs),
             );
             if !dry_run {
                 feeding = feeding::start(
@@ -249,12 +251,17 @@ fn registry_settings(settings: &Settings) -> RegistrySettings {
     }
 }
 
-fn closer_settings(settings: &Settings) -> CloserSettings {
+fn time_to_live(settings: &Settings) -> BTreeMap<BlockKind, Duration> {
     let ages = settings.journal.time_to_live;
+    BTreeMap::from([(BlockKind::Points, ages.points.0), (BlockKind::Logs, ages.logs.0)])
+}
+
+fn closer_settings(settings: &Settings, takes_logs: bool) -> CloserSettings {
     CloserSettings {
         interval: settings.interval.0,
         grace: settings.grace.0,
-        time_to_live: BTreeMap::from([(BlockKind::Points, ages.points.0), (BlockKind::Logs, ages.logs.0)]),
+        time_to_live: time_to_live(settings),
+        takes_logs,
     }
 }
 
@@ -379,7 +386,7 @@ fn deliver(
                 .filter(|(_, (output, _))| wanted(output))
                 .map(|(id, heir)| (id.clone(), heir.clone()))
                 .collect(),
-            time_to_live: closer_settings(settings).time_to_live,
+            time_to_live: time_to_live(settings),
             take_over_after: settings.journal.take_over_after.0,
             timekeeper: shared.timekeeper.clone(),
             board: shared.board.clone(),

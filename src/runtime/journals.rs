@@ -60,12 +60,20 @@ impl Journals {
         clock: &Clock,
     ) -> Result<Self, JournalError> {
         let directory = &settings.journal.directory;
-        if !settings.outputs.contains_key("datadog") {
+        if !["datadog", "datadog_logs"]
+            .iter()
+            .any(|name| settings.outputs.contains_key(*name))
+        {
             info!("No Datadog key is set, so nothing is delivered to Datadog; API_KEY=… sets one.");
         }
         if outputs.is_empty() {
             info!(directory = %directory.display(), "No output is configured, so nothing is journalled; this is where the journal would lie.");
-            return Ok(Self::without_redis(None, AgentId::random()));
+            // Feeds claim under the name, and find what they had claimed before a kill.
+            let agent = match settings.feeds.is_empty() {
+                true => AgentId::random(),
+                false => name(Some(directory)),
+            };
+            return Ok(Self::without_redis(None, agent));
         }
         let of_logs = |kind: &BlockKind| *kind == BlockKind::Logs;
         let named = |logs: bool| -> Vec<OutputId> {

@@ -22,6 +22,7 @@ impl Bench {
         let settings = CloserSettings {
             interval: Duration::from_secs(10),
             grace: Duration::from_secs(2),
+            takes_logs: true,
             time_to_live: BTreeMap::from([(BlockKind::Points, Duration::from_secs(14_400))]),
         };
         let closer = Closer::new(

@@ -26,6 +26,10 @@ impl Bench {
     }
 
     fn with(clock: Clock, journal: Arc<MemoryJournal>, journalled: bool) -> Self {
+        Self::taking(clock, journal, journalled, true)
+    }
+
+    fn taking(clock: Clock, journal: Arc<MemoryJournal>, journalled: bool, takes_logs: bool) -> Self {
         let (windows, board) = (Arc::new(MemoryWindows::default()), Arc::new(Board::default()));
         let closer = Closer::new(
             windows.clone(),
@@ -36,6 +40,7 @@ impl Bench {
             CloserSettings {
                 interval: Duration::from_secs(10),
                 grace: Duration::from_secs(2),
+                takes_logs,
                 time_to_live: BTreeMap::new(),
             },
         );
@@ -369,4 +374,14 @@ async fn feeds_that_hand_over_at_once_overwrite_nothing() {
     let mut times: Vec<i64> = bench.points().concat().iter().map(|point| point.0).collect();
     times.sort_unstable();
     assert_eq!(times, (NOW - 20..NOW - 11).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn logs_that_no_output_takes_are_dropped_and_counted() {
+    let clock = Clock::manual(Timestamp::from_seconds(NOW));
+    let bench = Bench::taking(clock, Arc::default(), true, false);
+    let records = vec![log("one", NOW - 5), log("two", NOW - 7)];
+    bench.hands.take(Handed::Logs(records), &bare(1)).await.unwrap();
+    assert_eq!(bench.journal.appended().len(), 0);
+    assert_eq!(bench.board.facts().lost, BTreeMap::from([("no_output", 2)]));
 }

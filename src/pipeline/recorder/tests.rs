@@ -42,6 +42,7 @@ impl Bench {
             CloserSettings {
                 interval: Duration::from_secs(10),
                 grace: Duration::from_secs(2),
+                takes_logs: true,
                 time_to_live: BTreeMap::new(),
             },
         );

@@ -78,7 +78,7 @@ metrics! {
         .labels(&["output", "state"]);
 
     JOURNAL_SIZE = MetricDef::gauge("tawny_journal_size_bytes", "What the journal takes on its medium.");
-    JOURNAL_BOUND = MetricDef::gauge("tawny_journal_bound_bytes", "What the journal may take on its medium.");
+    JOURNAL_BOUND = MetricDef::gauge("tawny_journal_bound_bytes", "What the journal may take; of one in Redis with a place on disk beside it, both together.");
     JOURNAL_PAYLOAD = MetricDef::gauge("tawny_journal_payload_bytes", "Payload of the blocks that some output waits for.");
     JOURNAL_BLOCKS = MetricDef::gauge("tawny_journal_blocks", "Blocks that some output waits for.");
     JOURNAL_ITEMS = MetricDef::gauge("tawny_journal_items", "Items that some output waits for.");
