@@ -68,13 +68,12 @@ pub(super) async fn look_at_redis(server: Server, board: Arc<Board>, mut stop: S
         let answer: Result<String, _> = link.query(&redis::cmd("PING")).await;
         if answer.is_ok() {
             let found = checks(&link).await;
-            for warning in &found {
-                warn!(redis = %link.target(), "{warning}");
+            for danger in &found {
+                warn!(redis = %link.target(), "{}.", danger.text);
             }
             if let Some(facts) = board.facts().feeds.get_mut("redis") {
-                for (topic, warning) in ["memory or persistence", "persistence"].into_iter().zip(found) {
-                    facts.warnings.insert(topic, warning);
-                }
+                let told = found.into_iter().map(|danger| (danger.topic, danger.text));
+                facts.warnings.extend(told);
             }
             break;
         }
