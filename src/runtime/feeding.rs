@@ -36,6 +36,11 @@ pub(super) async fn settle_name(loaded: &mut Loaded) {
             redis = %target,
             "GLOBAL_TAGS is set and REDIS_HOST is not, as an installation of Chouette-IoT has it, and there is a host of this name: applications' records are read from it. The journal stays on disk; REDIS_HOST sets one for both."
         );
+    } else {
+        info!(
+            redis = %target,
+            "GLOBAL_TAGS is set and REDIS_HOST is not, and there is no host of this name now: no applications' records are read. Where there should be one, set REDIS_HOST, and it is waited for."
+        );
     }
     loaded.settle_name(resolves);
 }

@@ -1,6 +1,6 @@
 //! Taking a stream, and reading what is in it.
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::component::journal::JournalError;
 use crate::journal::account::receipts::Receipts;
@@ -40,9 +40,9 @@ impl Inner {
                     continue;
                 };
                 if index > 1 {
-                    info!(
+                    warn!(
                         stream = name,
-                        "Another agent has a journal under this one's name in Redis; this one has its own beside it."
+                        "Another agent has a journal under this one's name in Redis, or had until just now; this one has its own beside it. Where two run under one name, what they deliver for the same second overwrites each other: give each a HOST of its own."
                     );
                 }
                 return self.begin(turn, keys, born, &state).await;
