@@ -31,6 +31,8 @@ struct Tried {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Ok(String),
+    /// It works; a person should know this all the same.
+    Warning(String),
     Failed(String),
     /// Something before it failed, so nobody knows.
     NotTried,
@@ -80,7 +82,7 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
     let mut end = End::Done;
     let mut say = |tried: Vec<Tried>| -> io::Result<()> {
         for one in tried {
-            if !matches!(one.outcome, Outcome::Ok(_)) {
+            if !matches!(one.outcome, Outcome::Ok(_) | Outcome::Warning(_)) {
                 end = End::Failed;
             }
             print::text(&line(&one))?;
@@ -93,10 +95,10 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
         say(try_output(name, output.as_ref(), &unused).await)?;
     }
     if let Some(server) = &loaded.redis {
-        say(vec![redis::try_redis(server).await])?;
+        say(redis::try_redis(server).await)?;
     }
     if let Some(server) = &loaded.redis_by_name {
-        say(vec![redis::try_by_name(server).await])?;
+        say(redis::try_by_name(server).await)?;
     }
     for (name, collector) in loaded.components.collectors {
         let patience = loaded
@@ -112,6 +114,7 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
 fn line(tried: &Tried) -> String {
     let (word, text) = match &tried.outcome {
         Outcome::Ok(text) => ("ok", text.as_str()),
+        Outcome::Warning(text) => ("warning", text.as_str()),
         Outcome::Failed(text) => ("failed", text.as_str()),
         Outcome::NotTried => ("-", "not tried"),
     };

@@ -22,11 +22,25 @@ use crate::support::time::Clock;
 /// Does with the configured journal what is said; `show` if nothing is.
 pub(super) fn journal(loaded: &Loaded, command: Option<JournalCommand>) -> io::Result<End> {
     let directory = &loaded.settings.journal.directory;
+    if loaded.journal_in_redis()
+        && let Some(redis) = &loaded.redis
+    {
+        print::complaint(&elsewhere(&redis.target.to_string(), directory));
+    }
     match command.unwrap_or(JournalCommand::Show) {
         JournalCommand::Show => show(directory),
         JournalCommand::Export => export(directory),
         JournalCommand::Verify => verify(directory),
     }
+}
+
+/// Nobody should take what is on disk for all there is.
+fn elsewhere(redis: &str, directory: &Path) -> String {
+    format!(
+        "the journal is in Redis ({redis}), and this command does not look there: in {} lies only what was written while \
+         Redis was away; a running agent shows both on its page and under tawny_journal_ on /metrics",
+        directory.display()
+    )
 }
 
 fn show(directory: &Path) -> io::Result<End> {
@@ -183,6 +197,15 @@ mod tests {
 
     use super::*;
     use crate::component::journal::{Balance, Depth, DropReason, OutputId};
+
+    #[test]
+    fn a_journal_in_redis_is_not_passed_over_in_silence() {
+        assert_eq!(
+            elsewhere("10.0.0.1:6379", Path::new("/j")),
+            "the journal is in Redis (10.0.0.1:6379), and this command does not look there: in /j lies only what was \
+             written while Redis was away; a running agent shows both on its page and under tawny_journal_ on /metrics"
+        );
+    }
 
     #[test]
     fn what_waits_is_shown_with_ages_and_the_account() {

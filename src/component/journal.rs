@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use crate::component::item_set::ItemSet;
 pub use crate::component::receipt::{Fence, Receipt, ReceiptId};
 use crate::model::block::{Block, BlockKind};
 use crate::model::time::{ClockStamp, Timestamp};
@@ -104,55 +105,6 @@ pub struct Entry {
     pub shift: Option<i64>,
     /// Which items this output has settled already, by index; empty for none.
     pub settled: ItemSet,
-}
-
-/// A set of item indexes in a block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ItemSet {
-    bits: Vec<u8>,
-}
-
-impl ItemSet {
-    /// Adds an index.
-    pub fn insert(&mut self, index: u32) {
-        let byte = (index / 8) as usize;
-        if byte >= self.bits.len() {
-            self.bits.resize(byte + 1, 0);
-        }
-        self.bits[byte] |= 1 << (index % 8);
-    }
-
-    /// Whether an index is in it.
-    pub fn contains(&self, index: u32) -> bool {
-        self.bits
-            .get((index / 8) as usize)
-            .is_some_and(|bits| bits & (1 << (index % 8)) != 0)
-    }
-
-    /// How many indexes are in it.
-    pub fn len(&self) -> u32 {
-        self.bits.iter().map(|bits| bits.count_ones()).sum()
-    }
-
-    /// Whether none is in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// As bytes, least index in the lowest bit of the first one, without trailing zero bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        let used = self
-            .bits
-            .iter()
-            .rposition(|bits| *bits != 0)
-            .map_or(0, |last| last + 1);
-        &self.bits[..used]
-    }
-
-    /// From what [`ItemSet::as_bytes`] gave.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self { bits: bytes.to_vec() }
-    }
 }
 
 /// What became of items of one block at one output. Items that are named nowhere stay pending.
@@ -273,6 +225,11 @@ pub trait Journal: Send + Sync {
         0
     }
 
+    /// Whether all of it was looked at: a part may be away. [`Journal::windows`] looks for that.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
     /// Reads blocks that the output has not settled, oldest number first.
     ///
     /// # Errors
@@ -377,23 +334,4 @@ pub enum JournalError {
         /// What was wrong.
         reason: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_item_set_reads_back_from_its_bytes() {
-        let mut set = ItemSet::default();
-        for index in [0, 9, 4095] {
-            set.insert(index);
-        }
-        let back = ItemSet::from_bytes(set.as_bytes());
-        assert_eq!(
-            (back.len(), back.contains(9), back.contains(10)),
-            (3, true, false)
-        );
-        assert_eq!(back.as_bytes().len(), 512);
-    }
 }

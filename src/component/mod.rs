@@ -18,6 +18,7 @@
 //! * [`feed`]: accepts what applications hand in
 //! * [`wrapper`]: decides which points a window becomes
 //! * [`journal`]: the store-and-forward log
+//! * [`item_set`]: which items of a block are meant
 //! * [`receipt`]: what makes sure that a hand-over is journalled once
 //! * [`output`]: one destination
 //! * [`settings`]: a section of the settings, and every problem in it
@@ -26,6 +27,7 @@ pub mod collector;
 pub mod dating;
 pub mod descriptor;
 pub mod feed;
+pub mod item_set;
 pub mod journal;
 pub mod output;
 pub mod receipt;

@@ -91,6 +91,10 @@ impl Journal for ByKind {
         self.points.generation().wrapping_add(self.logs.generation())
     }
 
+    fn is_whole(&self) -> bool {
+        self.points.is_whole() && self.logs.is_whole()
+    }
+
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
         self.seen_by(output, request.kind).read(output, request).await
     }

@@ -207,6 +207,10 @@ impl Journal for Spill {
         self.redis.generation().wrapping_add(disk)
     }
 
+    fn is_whole(&self) -> bool {
+        self.redis.is_whole()
+    }
+
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
         let (to_redis, to_disk) = split(request);
         let redis = self

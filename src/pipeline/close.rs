@@ -52,7 +52,8 @@ pub struct Closer {
     board: Arc<Board>,
     settings: CloserSettings,
     numbers: Amendments,
-    learnt: bool,
+    /// The journal's generation of which its windows are known: one whose Redis is back may have others.
+    learnt: Option<u64>,
     /// The boundary up to which windows were taken. They are taken once an interval, so that what comes late for a
     /// window is gathered into one amendment an interval.
     boundary: Option<Timestamp>,
@@ -88,7 +89,7 @@ impl Closer {
             board,
             settings,
             numbers: Amendments::default(),
-            learnt: false,
+            learnt: None,
             boundary: None,
             step: Step::default(),
             unwritten: VecDeque::new(),
@@ -122,7 +123,7 @@ impl Closer {
     pub(crate) async fn tick(&mut self) {
         let stepped = self.timekeeper.tick(self.journal.as_deref(), &self.board).await;
         let now = self.timekeeper.stamp();
-        if stepped.is_some() || !self.learnt {
+        if stepped.is_some() || self.is_behind() {
             self.learn(now).await;
         }
         if let Some(old) = stepped {
@@ -155,7 +156,7 @@ impl Closer {
     pub(crate) async fn finish(&mut self) {
         let stepped = self.timekeeper.tick(self.journal.as_deref(), &self.board).await;
         let now = self.timekeeper.stamp();
-        if stepped.is_some() || !self.learnt {
+        if stepped.is_some() || self.is_behind() {
             self.learn(now).await;
         }
         if let Some(old) = stepped {
@@ -181,11 +182,17 @@ impl Closer {
 
     async fn learn(&mut self, now: ClockStamp) {
         if let Some(journal) = &self.journal {
+            let generation = journal.generation();
             let known = journal.windows(REMEMBERED, now).await;
-            self.hands.learn(&known, now.uptime);
+            self.hands.learn(&known, generation, now.uptime);
             self.numbers.learn(&known, now.uptime);
+            self.learnt = Some(generation);
         }
-        self.learnt = true;
+    }
+
+    fn is_behind(&self) -> bool {
+        let generation = self.journal.as_ref().map(|journal| journal.generation());
+        self.learnt != generation
     }
 
     fn note_step(&mut self, old: ClockStamp) {

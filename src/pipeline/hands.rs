@@ -64,7 +64,8 @@ impl fmt::Debug for Hands {
 #[derive(Debug, Default)]
 struct State {
     numbers: Numbers,
-    learnt: bool,
+    /// The journal's generation of which its windows are known.
+    learnt: Option<u64>,
     step: Step,
     evictions: EvictionLog,
 }
@@ -185,9 +186,11 @@ impl Hands {
         receipt: ReceiptId,
         now: ClockStamp,
     ) -> Wrapped {
-        if !self.state().learnt {
+        // Redis may be back without anybody having looked: a fenced block goes there, under numbers that hold there.
+        let generation = journal.generation();
+        if self.state().learnt != Some(generation) || !journal.is_whole() {
             let known = journal.windows(REMEMBERED, now).await;
-            self.learn(&known, now.uptime);
+            self.learn(&known, generation, now.uptime);
         }
         let mut taken: Vec<Taken> = windows.into_iter().map(apart).collect();
         let stamp = self.stamp_of(&taken, now);
@@ -285,11 +288,11 @@ impl Hands {
         })
     }
 
-    /// Takes what the journal knows of windows.
-    pub(crate) fn learn(&self, known: &BTreeMap<i64, u32>, uptime: Duration) {
+    /// Takes what the journal, as of a generation, knows of windows.
+    pub(crate) fn learn(&self, known: &BTreeMap<i64, u32>, generation: u64, uptime: Duration) {
         let mut state = self.state();
         state.numbers.learn(known, uptime);
-        state.learnt = true;
+        state.learnt = Some(generation);
     }
 
     /// Hears of a step of the wall clock.

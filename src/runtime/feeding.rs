@@ -36,6 +36,11 @@ pub(super) async fn settle_name(loaded: &mut Loaded) {
             redis = %target,
             "GLOBAL_TAGS is set and REDIS_HOST is not, as an installation of Chouette-IoT has it, and there is a host of this name: applications' records are read from it. The journal stays on disk; REDIS_HOST sets one for both."
         );
+    } else {
+        info!(
+            redis = %target,
+            "GLOBAL_TAGS is set and REDIS_HOST is not, and there is no host of this name now: no applications' records are read. Where there should be one, set REDIS_HOST, and it is waited for."
+        );
     }
     loaded.settle_name(resolves);
 }
@@ -68,13 +73,12 @@ pub(super) async fn look_at_redis(server: Server, board: Arc<Board>, mut stop: S
         let answer: Result<String, _> = link.query(&redis::cmd("PING")).await;
         if answer.is_ok() {
             let found = checks(&link).await;
-            for warning in &found {
-                warn!(redis = %link.target(), "{warning}");
+            for danger in &found {
+                warn!(redis = %link.target(), "{}.", danger.text);
             }
             if let Some(facts) = board.facts().feeds.get_mut("redis") {
-                for (topic, warning) in ["memory or persistence", "persistence"].into_iter().zip(found) {
-                    facts.warnings.insert(topic, warning);
-                }
+                let told = found.into_iter().map(|danger| (danger.topic, danger.text));
+                facts.warnings.extend(told);
             }
             break;
         }

@@ -129,16 +129,14 @@ impl Journals {
                 clock.clone(),
             ));
             // Whoever is slow to answer is waited for elsewhere: the agent has to start.
-            let connected = tokio::time::timeout(CONNECT, journal.connect()).await;
-            if let Ok(Err(error)) = connected {
-                warn!(%error, "The journal in Redis cannot be reached; blocks go to the disk meanwhile, and it is tried again.");
-            }
+            // It says itself why it is not there.
+            let _ = tokio::time::timeout(CONNECT, journal.connect()).await;
             in_redis.push(journal.clone());
             opened.push(Arc::new(Spill::new(journal, disk)));
         }
         match redis {
             Some(redis) => {
-                info!(redis = %redis.target, bound = %settings.journal.bound, spill = %directory.display(), "The journal is in Redis.");
+                info!(redis = %redis.target, bound = %settings.journal.bound, spill = %directory.display(), "The journal is in Redis; while that is away, blocks go to the disk.");
             }
             None => {
                 info!(directory = %directory.display(), bound = %settings.journal.bound, "The journal is open.");

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use crate::cli::check::{Outcome, PATIENCE, Tried};
 use crate::config::redis::Server;
+use crate::journal::redis::{Danger, checks};
 use crate::support::redis::link::{Link, LinkError};
 
 /// The oldest Redis that the agent can use: streams came with it.
@@ -15,31 +16,27 @@ const OLDEST: u32 = 5;
 const NAME: Duration = Duration::from_secs(2);
 
 /// Tries the Redis that is set.
-pub(super) async fn try_redis(server: &Server) -> Tried {
-    Tried {
-        what: "redis".to_string(),
-        outcome: asked(server).await,
-    }
+pub(super) async fn try_redis(server: &Server) -> Vec<Tried> {
+    asked("redis", server).await
 }
 
 /// Tries the Redis by the name that the original relied on. That it is not there is no failure: nobody set it.
-pub(super) async fn try_by_name(server: &Server) -> Tried {
-    let outcome = match server.target.resolves(NAME).await {
-        true => asked(server).await,
-        false => Outcome::Ok(format!(
-            "none: REDIS_HOST is not set, and the name in {} does not resolve",
-            server.target
-        )),
-    };
-    Tried {
-        what: "redis by its name".to_string(),
-        outcome,
+pub(super) async fn try_by_name(server: &Server) -> Vec<Tried> {
+    const WHAT: &str = "redis by its name";
+    if server.target.resolves(NAME).await {
+        return asked(WHAT, server).await;
     }
+    let outcome = Outcome::Ok(format!(
+        "none: REDIS_HOST is not set, and the name in {} does not resolve",
+        server.target
+    ));
+    vec![tried(WHAT, outcome)]
 }
 
-async fn asked(server: &Server) -> Outcome {
+/// What it is, and what endangers what lies in it.
+async fn asked(what: &str, server: &Server) -> Vec<Tried> {
     let link = Link::new(server.target.clone());
-    match timeout(PATIENCE, description(&link)).await {
+    let outcome = match timeout(PATIENCE, description(&link)).await {
         Ok(Ok(text)) => Outcome::Ok(text),
         Ok(Err(reason)) => Outcome::Failed(reason),
         Err(_) => Outcome::Failed(format!(
@@ -47,6 +44,21 @@ async fn asked(server: &Server) -> Outcome {
             server.target,
             PATIENCE.as_secs()
         )),
+    };
+    let answers = matches!(outcome, Outcome::Ok(_));
+    let mut all = vec![tried(what, outcome)];
+    if answers && let Ok(dangers) = timeout(PATIENCE, checks(&link)).await {
+        let warning =
+            |danger: Danger| tried(&format!("{what} {}", danger.topic), Outcome::Warning(danger.text));
+        all.extend(dangers.into_iter().map(warning));
+    }
+    all
+}
+
+fn tried(what: &str, outcome: Outcome) -> Tried {
+    Tried {
+        what: what.to_string(),
+        outcome,
     }
 }
 
@@ -146,14 +158,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redis_is_named_with_its_version() {
-        let Some(redis) = Fixture::start("a_redis_is_named_with_its_version", &[]) else {
+    async fn a_redis_is_named_with_its_version_and_what_endangers_the_queue() {
+        let Some(redis) = Fixture::start(
+            "a_redis_is_named_with_its_version_and_what_endangers_the_queue",
+            &[],
+        ) else {
             return;
         };
         let tried = try_redis(&server(redis.target())).await;
-        let Outcome::Ok(text) = tried.outcome else {
+        let [
+            Tried {
+                outcome: Outcome::Ok(text),
+                ..
+            },
+            danger,
+        ] = &tried[..]
+        else {
             panic!("{tried:?}")
         };
+        assert_eq!(danger.what, "redis persistence");
+        assert!(
+            matches!(&danger.outcome, Outcome::Warning(text) if text.contains("appendonly yes")),
+            "{danger:?}"
+        );
         let start = format!("127.0.0.1:{} answers: ", redis.port());
         assert!(text.starts_with(&start), "{text}");
         assert!(text.contains("Redis ") || text.contains("Valkey "), "{text}");
@@ -163,7 +190,7 @@ mod tests {
     async fn redis_is_asked_with_a_password_and_the_reason_is_told() {
         let (mut target, served) = answering("-WRONGPASS invalid password\r\n").await;
         target.password = Secret::new("hunter2");
-        let tried = try_redis(&server(target)).await;
+        let tried = try_redis(&server(target)).await.remove(0);
         assert!(served.await.unwrap().contains("hunter2"), "the password was sent");
         let Outcome::Failed(text) = tried.outcome else {
             panic!("{tried:?}")
@@ -179,14 +206,16 @@ mod tests {
     async fn a_redis_that_is_too_old_is_a_failure() {
         let (target, _served) = answering("$20\r\nredis_version:4.0.14\r\n").await;
         let port = target.nodes[0].1;
-        let tried = try_redis(&server(target)).await;
+        let tried = try_redis(&server(target)).await.remove(0);
         let told = format!("127.0.0.1:{port} is Redis 4.0.14; 5.0 is the oldest that works");
         assert_eq!(tried.outcome, Outcome::Failed(told));
     }
 
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_no_failure() {
-        let tried = try_by_name(&server(Target::server("no-such-host.invalid", 6379))).await;
+        let tried = try_by_name(&server(Target::server("no-such-host.invalid", 6379)))
+            .await
+            .remove(0);
         assert!(
             matches!(&tried.outcome, Outcome::Ok(text) if text.starts_with("none: ")),
             "{tried:?}"

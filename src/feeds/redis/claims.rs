@@ -64,17 +64,18 @@ impl Claims {
                 Ok(()) | Err(Fault::Changed) => {}
             }
         }
-        let (topic, what) = if queues.contains(&Queue::Logs) {
-            ("claims of logs", "logs")
+        // Not the queue's own name: what is known of the queue itself stands under that.
+        let (topic, queue) = if queues.contains(&Queue::Logs) {
+            ("sealed claims of logs", "logs")
         } else {
-            ("claims of metrics", "metrics")
+            ("sealed claims of metrics", "metrics")
         };
         desk.recorder.note(&mut |facts| {
             if sealed_too_long == 0 {
                 facts.warnings.remove(topic);
             } else {
                 let text = format!(
-                    "{sealed_too_long} claims of {what} in Redis belong to agents that have not come back for more than \
+                    "{sealed_too_long} claims of {queue} in Redis belong to agents that have not come back for more than \
                      an hour; their records wait for those agents' disks"
                 );
                 facts.warnings.insert(topic, text);

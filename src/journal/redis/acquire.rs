@@ -42,7 +42,7 @@ impl Inner {
                 if index > 1 {
                     warn!(
                         stream = name,
-                        "Another agent has a journal under this host's name in Redis; this one has its own beside it. If both run, their points overwrite each other at the destination: give each a HOST of its own."
+                        "Another agent has a journal under this one's name in Redis, or had until just now; this one has its own beside it. Where two run under one name, what they deliver for the same second overwrites each other: give each a HOST of its own."
                     );
                 }
                 return self.begin(turn, keys, born, &state).await;

@@ -4,9 +4,18 @@ use redis::cmd;
 
 use crate::support::redis::link::Link;
 
+/// Something that endangers what lies in a Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Danger {
+    /// What it comes from: `eviction` or `persistence`.
+    pub topic: &'static str,
+    /// What may happen, and what to do about it.
+    pub text: String,
+}
+
 /// Looks at the server's settings and says in plain words what endangers what lies in it; nothing where it may not be
 /// asked, or does not answer.
-pub async fn checks(link: &Link) -> Vec<String> {
+pub async fn checks(link: &Link) -> Vec<Danger> {
     let info = async |section: &str| {
         let answer: Result<String, _> = link.query(cmd("INFO").arg(section)).await;
         answer.ok()
@@ -20,10 +29,15 @@ pub async fn checks(link: &Link) -> Vec<String> {
     let persistence = info("persistence").await.unwrap_or_default();
     let save = config("save").await;
     let fsync = config("appendfsync").await;
-    let mut found = Vec::new();
-    found.extend(eviction(&memory));
-    found.extend(loss(&persistence, save.as_deref(), fsync.as_deref()));
-    found
+    let dangers = [
+        ("eviction", eviction(&memory)),
+        (
+            "persistence",
+            loss(&persistence, save.as_deref(), fsync.as_deref()),
+        ),
+    ];
+    let found = |(topic, text): (_, Option<_>)| Some(Danger { topic, text: text? });
+    dangers.into_iter().filter_map(found).collect()
 }
 
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {

@@ -71,6 +71,10 @@ impl Journal for RedisJournal {
         self.inner().known().generation
     }
 
+    fn is_whole(&self) -> bool {
+        self.inner().known().begun
+    }
+
     async fn read(&self, output: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
         self.inner().read(output, request).await
     }

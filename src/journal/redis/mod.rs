@@ -28,7 +28,7 @@ pub(in crate::journal) mod tests;
 mod write;
 
 pub use adopt::Adopted;
-pub use checks::checks;
+pub use checks::{Danger, checks};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;

@@ -308,9 +308,10 @@ async fn a_full_redis_takes_no_more_and_can_be_emptied() {
     journal.settle(&id("a"), &[delivered(&read[0])]).await.unwrap();
     let length: u64 = place.ask(&["XLEN", "p:journal:here:blocks"]).await;
     assert_eq!((length, balance(&journal, "a", &clock).await.delivered), (0, 3));
-    let warnings = checks(&journal.inner().settings.link).await;
+    let dangers = checks(&journal.inner().settings.link).await;
+    let texts: Vec<&str> = dangers.iter().map(|danger| danger.text.as_str()).collect();
     assert_eq!(
-        warnings,
+        texts,
         ["a restart of Redis loses all of the queue, because it keeps nothing on disk: set appendonly yes"]
     );
 }

@@ -101,6 +101,22 @@ async fn late_samples_make_one_amendment_an_interval_and_numbers_survive_a_resta
     assert_eq!(again.points()[3..], [(NOW + 2, 1.0, true)]);
 }
 
+/// The numbers were learnt once, at the start: with Redis away then, those in it were given twice.
+#[tokio::test]
+async fn numbers_that_come_to_light_later_are_not_given_again() {
+    let mut bench = Bench::at(NOW);
+    bench.live(13).await;
+    let mut earlier = bench.journal.appended()[0].clone();
+    earlier.windows = vec![(NOW, 3)];
+    bench.journal.reveal(earlier);
+    bench.windows.record(Timestamp::from_seconds(NOW), 1.0);
+    bench.live(10).await;
+    assert_eq!(
+        bench.points()[1..],
+        [(NOW + 4, 1.0, true), (NOW + 10, 10.0, true)]
+    );
+}
+
 #[tokio::test]
 async fn when_no_second_is_left_the_rest_is_late() {
     let mut bench = Bench::at(NOW);

@@ -29,6 +29,7 @@ struct Kept {
     receipts: BTreeSet<ReceiptId>,
     acknowledged: Vec<ReceiptId>,
     mute: bool,
+    hidden: Option<Block>,
 }
 
 /// A journal for one output.
@@ -81,7 +82,13 @@ impl MemoryJournal {
         let mut kept = self.kept();
         kept.balance.wrapped += u64::from(block.items);
         kept.generation += 1;
+        kept.windows.extend(block.windows.iter().copied());
         kept.entries.insert(0, (block, ItemSet::default()));
+    }
+
+    /// A part of it is away until its windows are asked for the next time.
+    pub(crate) fn hide(&self, block: Block) {
+        self.kept().hidden = Some(block);
     }
 
     /// (wrapped, delivered, pending, too old, refused)
@@ -179,6 +186,10 @@ impl Journal for MemoryJournal {
 
     fn generation(&self) -> u64 {
         self.kept().generation
+    }
+
+    fn is_whole(&self) -> bool {
+        self.kept().hidden.is_none()
     }
 
     async fn read(&self, _: &OutputId, request: &ReadRequest) -> Result<Vec<Entry>, JournalError> {
@@ -282,6 +293,8 @@ impl Journal for MemoryJournal {
     }
 
     async fn windows(&self, _: Duration, _: ClockStamp) -> BTreeMap<i64, u32> {
+        let hidden = self.kept().hidden.take();
+        hidden.into_iter().for_each(|block| self.reveal(block));
         self.kept().windows.clone()
     }
 

@@ -9,7 +9,10 @@ use redis::aio::MultiplexedConnection;
 
 use super::recorder::{Fake, Kept, Mood};
 use super::server::{Given, Server, ask, write};
-use super::{Pace, T, count, emptied, quick, run, run_apart, until};
+use super::{Pace, T, Where, count, emptied, quick, run, run_apart, until};
+use crate::feeds::redis::claims::Claims;
+use crate::feeds::redis::desk::Desk;
+use crate::feeds::redis::keys::Queue;
 
 const LONG: Duration = Duration::from_secs(30);
 const SERIES: i64 = 7;
@@ -314,4 +317,23 @@ async fn a_redis_that_is_killed_and_comes_back_is_read_on_from_where_it_was() {
     emptied(&to, "metrics:raw").await;
     feed.stop().await;
     assert_eq!(kept.counts(), sums);
+}
+
+/// The look removed the queue's own warning, so that it was logged again at each try.
+#[tokio::test]
+async fn a_look_at_the_claims_leaves_what_is_known_of_a_queue() {
+    let Some(server) = Server::start("a_look_at_the_claims_leaves_what_is_known_of_a_queue") else {
+        return;
+    };
+    let fake = Fake::new("a", T + 25, Arc::new(Kept::default()), None);
+    let place = Where {
+        target: server.target(),
+        prefix: "chouette".to_owned(),
+    };
+    let desk = Desk::new(place, LONG, quick(), fake.clone());
+    for queue in [Queue::Wrapped, Queue::Logs] {
+        desk.standing.warning(fake.as_ref(), queue.name(), "WRONGTYPE");
+        assert_eq!(Claims::default().look(&desk, &[queue]).await, Ok(None));
+        assert_eq!(fake.facts().warnings[queue.name()], "WRONGTYPE");
+    }
 }
