@@ -76,9 +76,10 @@ pub(super) async fn look_at_redis(server: Server, board: Arc<Board>, mut stop: S
             for danger in &found {
                 warn!(redis = %link.target(), "{}.", danger.text);
             }
-            if let Some(facts) = board.facts().feeds.get_mut("redis") {
-                let told = found.into_iter().map(|danger| (danger.topic, danger.text));
-                facts.warnings.extend(told);
+            if let Some(facts) = board.facts().feeds.get_mut("redis")
+                && !found.is_empty()
+            {
+                facts.warnings.insert("its server", found.join("; "));
             }
             break;
         }
