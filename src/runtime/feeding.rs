@@ -76,10 +76,9 @@ pub(super) async fn look_at_redis(server: Server, board: Arc<Board>, mut stop: S
             for danger in &found {
                 warn!(redis = %link.target(), "{}.", danger.text);
             }
-            if let Some(facts) = board.facts().feeds.get_mut("redis")
-                && !found.is_empty()
-            {
-                facts.warnings.insert("its server", found.join("; "));
+            if let Some(facts) = board.facts().feeds.get_mut("redis") {
+                let found = found.into_iter().map(|danger| (danger.topic, danger.text));
+                facts.warnings.extend(found);
             }
             break;
         }
