@@ -1,29 +1,37 @@
 //! What it costs to drain applications' records out of Redis: time, against what Redis itself can do, and memory.
 //!
 //! `cargo bench --bench applications`, with `redis-server` in the path (or its place in `TAWNY_TEST_REDIS`). A Redis of
-//! the bench's own holds 1,000,000 records of 1,000 series and all five kinds over 120 s. *The limit* is a bare client
-//! on one connection that issues the commands which moving, reading and deleting them takes, 1,000 records at a time and
-//! several at once, and looks at no answer. Then an agent with its journal in the same Redis, and an intake that is
-//! away, drains the same records, from its start until all of them are journalled and deleted. Both have the two cores
-//! with Redis to themselves.
+//! the bench's own holds 1,000,000 records of 1,000 series and all five kinds over 120 s. An agent with its journal in
+//! the same Redis, and an intake that is away, drains them, from its start until all of them are journalled and deleted.
 //!
-//! Memory is the most that the kernel ever counted as resident for the agent (`VmHWM`).
+//! *The limit* is a bare client on one connection that waits for nothing and looks at no answer, at the same records. It
+//! issues *the same commands*, byte for byte those which an agent sent while something between it and Redis noted them:
+//! scripts that move records under a claim, read, journal and delete them. Beside it stand *plain commands* that do as
+//! much for a client that knows all keys before it begins and guards nothing: the best that any reader could reach. All
+//! have the cores with Redis to themselves, in turns.
+//!
+//! Memory is the most that the kernel ever counted as resident for the agent (`VmHWM`); the longest script is what Redis
+//! says of itself (SLOWLOG), in the round that was disturbed least: its clock runs on while others have the core.
 
 // A bench prints, stops where it cannot measure, and waits for a process that says nothing by itself.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use redis::{Client, Connection};
 use tempfile::TempDir;
 
+mod bare;
 mod figure;
+mod redis_server;
 
+use bare::{Recorder, command, issue};
 use figure::{figure, machine};
+use redis_server::{Server, free_port};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tawny");
 const KEYS: &str = "chouette:metrics:raw.keys";
@@ -31,199 +39,237 @@ const VALUES: &str = "chouette:metrics:raw.values";
 const RECORDS: usize = 1_000_000;
 const SERIES: usize = 1_000;
 const SECONDS: i64 = 120;
-/// Records of one command, and commands that are under way at once.
+/// Records of one plain command.
 const CHUNK: usize = 1_000;
-const AT_ONCE: usize = 4;
 const ROUNDS: usize = 3;
 
 fn main() {
     machine();
     let server = Server::start();
-    let mut best_limit = f64::INFINITY;
-    let mut best_agent = f64::INFINITY;
-    let mut resident: f64 = 0.0;
-    // In turns, so that a busy moment of the machine hits both.
+    let recorder = Recorder::start(server.port);
+    let start = now() - 300;
+    let ids = fill(&server, start);
+    let plain = plain(&ids);
+    drain_by_agent(&server, recorder.port);
+    let same = recorder.take();
+    let (mut best_same, mut best_plain) = (f64::INFINITY, f64::INFINITY);
+    let mut best = Drained {
+        seconds: f64::INFINITY,
+        longest: f64::INFINITY,
+        ..Drained::default()
+    };
+    // In turns, so that a busy moment of the machine hits all of them.
     for _ in 0..ROUNDS {
-        server.fill();
-        best_limit = best_limit.min(server.drain_bare());
-        server.fill();
-        let (seconds, most) = server.drain_by_agent();
-        best_agent = best_agent.min(seconds);
-        resident = resident.max(most);
+        fill(&server, start);
+        best_same = best_same.min(issue(server.port, &same));
+        assert_eq!(left(&server), 0);
+        fill(&server, start);
+        best_plain = best_plain.min(issue(server.port, &plain));
+        assert_eq!(left(&server), 0);
+        // Not older than it would be if an agent had been away.
+        fill(&server, now() - 300);
+        let drained = drain_by_agent(&server, server.port);
+        best.seconds = best.seconds.min(drained.seconds);
+        best.resident = best.resident.max(drained.resident);
+        best.longest = best.longest.min(drained.longest);
+        (best.busy, best.queued) = (drained.busy, drained.queued);
     }
     let rate = |seconds: f64| RECORDS as f64 / seconds;
-    figure(
-        "the limit: a bare pipelined client",
-        rate(best_limit),
-        "records/s",
-        ..,
-    );
-    figure("read, merged and journalled", rate(best_agent), "records/s", ..);
-    figure("share of the limit", best_limit / best_agent, "", 0.5..);
-    figure("most resident while draining", resident, "MiB", ..=60.0);
+    let unit = "records/s";
+    figure("a bare client, the same commands", rate(best_same), unit, ..);
+    figure("a bare client, plain commands", rate(best_plain), unit, ..);
+    figure("read, merged and journalled", rate(best.seconds), unit, ..);
+    figure("share of the same commands", best_same / best.seconds, "", 0.5..);
+    figure("share of plain commands", best_plain / best.seconds, "", 0.5..);
+    figure("most resident while draining", best.resident, "MiB", ..=60.0);
+    figure("the longest script", best.longest, "ms", ..=20.0);
+    figure("Redis at work meanwhile", best.busy, "% of a core", ..);
+    // A window has more records than a claim wants, so a block has one window.
+    figure("in Redis a queued point", best.queued, "bytes", ..=8.0);
 }
 
-struct Server {
-    child: Child,
-    port: u16,
-    _directory: TempDir,
+/// What an agent took.
+#[derive(Default)]
+struct Drained {
+    /// From its start on.
+    seconds: f64,
+    /// Most MiB.
+    resident: f64,
+    /// Milliseconds of the longest script.
+    longest: f64,
+    /// Percentage of a core that Redis was busy.
+    busy: f64,
+    /// Bytes in Redis for each point that waits for the intake.
+    queued: f64,
 }
 
-impl Server {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let program = std::env::var("TAWNY_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned());
-        let child = Command::new(program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
-            .arg(directory.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self {
-            child,
-            port,
-            _directory: directory,
+/// Empties it and puts the records in. Gives their keys in the order of time.
+fn fill(server: &Server, start: i64) -> Vec<String> {
+    let mut connection = server.connection();
+    redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
+    let start = start.div_euclid(10) * 10;
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut ids = Vec::with_capacity(RECORDS);
+    for _ in 0..RECORDS / CHUNK {
+        let mut pipeline = redis::pipe();
+        for _ in 0..CHUNK {
+            let (id, time, text) = record(&mut random, start);
+            pipeline.cmd("ZADD").arg(KEYS).arg(time).arg(&id).ignore();
+            pipeline.cmd("HSET").arg(VALUES).arg(&id).arg(text).ignore();
+            ids.push((time, id));
+        }
+        pipeline.exec(&mut connection).unwrap();
+    }
+    ids.sort_by(|one, other| one.0.total_cmp(&other.0));
+    ids.into_iter().map(|(_, id)| id).collect()
+}
+
+/// Commands that move, read and delete all records.
+fn plain(ids: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let (most, last) = (CHUNK.to_string(), (CHUNK - 1).to_string());
+    let (keys, most, last) = (KEYS.as_bytes(), most.as_bytes(), last.as_bytes());
+    for chunk in ids.chunks(CHUNK) {
+        let with = |start: &[&'static [u8]]| -> Vec<&[u8]> {
+            let ids = chunk.iter().map(String::as_bytes);
+            start.iter().copied().chain(ids).collect()
         };
-        let began = Instant::now();
-        while server.client().get_connection().is_err() {
-            assert!(began.elapsed() < Duration::from_secs(30), "Redis does not answer");
-            thread::sleep(Duration::from_millis(10));
-        }
-        server
+        let range: [&[u8]; 7] = [b"ZRANGEBYSCORE", keys, b"-inf", b"+inf", b"LIMIT", b"0", most];
+        command(&mut out, &range);
+        command(&mut out, &with(&[b"HMGET", VALUES.as_bytes()]));
+        command(&mut out, &[b"ZREMRANGEBYRANK", keys, b"0", last]);
+        command(&mut out, &with(&[b"RPUSH", b"claim"]));
+        command(&mut out, &[b"LRANGE", b"claim", b"0", last]);
+        command(&mut out, &with(&[b"HDEL", VALUES.as_bytes()]));
+        command(&mut out, &[b"LTRIM", b"claim", most, b"-1"]);
     }
+    out
+}
 
-    fn client(&self) -> Client {
-        Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap()
+fn drain_by_agent(server: &Server, port: u16) -> Drained {
+    let mut connection = server.connection();
+    let mut set = redis::pipe();
+    set.cmd("CONFIG")
+        .arg("SET")
+        .arg("slowlog-log-slower-than")
+        .arg(2000)
+        .ignore();
+    set.cmd("CONFIG")
+        .arg("SET")
+        .arg("slowlog-max-len")
+        .arg(4096)
+        .ignore();
+    set.cmd("SLOWLOG").arg("RESET").ignore();
+    set.exec(&mut connection).unwrap();
+    let before = processor_seconds(server);
+    let agent = Agent::start(port);
+    while left(server) > 0 {
+        let waited = agent.began.elapsed();
+        assert!(waited < Duration::from_secs(120), "the agent drains nothing");
+        thread::sleep(Duration::from_millis(20));
     }
-
-    fn connection(&self) -> Connection {
-        self.client().get_connection().unwrap()
+    let seconds = agent.began.elapsed().as_secs_f64();
+    let busy = 100.0 * (processor_seconds(server) - before) / seconds;
+    let slow: Vec<Vec<redis::Value>> = redis::cmd("SLOWLOG")
+        .arg("GET")
+        .arg(-1)
+        .query(&mut connection)
+        .unwrap();
+    let longest = slow.iter().map(|entry| match entry[2] {
+        redis::Value::Int(micros) => micros,
+        _ => 0,
+    });
+    let longest = longest.max().unwrap_or(0) as f64 / 1e3;
+    let (resident, points) = (agent.most_resident(), agent.points());
+    drop(agent);
+    Drained {
+        seconds,
+        resident,
+        longest,
+        busy,
+        queued: server.empty() / points,
     }
+}
 
-    /// Empties it and puts the records in.
-    fn fill(&self) {
-        let mut connection = self.connection();
-        redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        let start = (now - 300).div_euclid(10) * 10;
-        let mut random = fastrand::Rng::with_seed(7);
-        for _ in 0..RECORDS / CHUNK {
-            let mut pipeline = redis::pipe();
-            for _ in 0..CHUNK {
-                let (id, time, text) = record(&mut random, start);
-                pipeline.cmd("ZADD").arg(KEYS).arg(time).arg(&id).ignore();
-                pipeline.cmd("HSET").arg(VALUES).arg(&id).arg(text).ignore();
-            }
-            pipeline.exec(&mut connection).unwrap();
-        }
-    }
+struct Agent {
+    child: Child,
+    address: String,
+    began: Instant,
+    _home: TempDir,
+}
 
-    /// Seconds that a bare client takes to move, read and delete all records.
-    fn drain_bare(&self) -> f64 {
-        let mut connection = self.connection();
-        let began = Instant::now();
-        // The keys' names have to be known before the commands that name them can be sent.
-        for _ in 0..RECORDS / CHUNK / AT_ONCE {
-            let mut look = redis::pipe();
-            let count = CHUNK * AT_ONCE;
-            look.cmd("ZRANGEBYSCORE")
-                .arg(KEYS)
-                .arg("-inf")
-                .arg("+inf")
-                .arg("LIMIT")
-                .arg(0)
-                .arg(count);
-            let (ids,): (Vec<String>,) = look.query(&mut connection).unwrap();
-            let mut work = redis::pipe();
-            for ids in ids.chunks(CHUNK) {
-                work.cmd("ZREM").arg(KEYS).arg(ids).ignore();
-                work.cmd("RPUSH").arg("claim").arg(ids).ignore();
-                work.cmd("HMGET").arg(VALUES).arg(ids).ignore();
-            }
-            for ids in ids.chunks(CHUNK) {
-                work.cmd("LRANGE").arg("claim").arg(0).arg(CHUNK - 1).ignore();
-                work.cmd("HDEL").arg(VALUES).arg(ids).ignore();
-                work.cmd("LTRIM").arg("claim").arg(CHUNK).arg(-1).ignore();
-            }
-            work.exec(&mut connection).unwrap();
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        assert_eq!(self.left(), 0);
-        seconds
-    }
-
-    /// Seconds that an agent takes from its start, and the most MiB that were resident.
-    fn drain_by_agent(&self) -> (f64, f64) {
+impl Agent {
+    fn start(port: u16) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let began = Instant::now();
-        let mut agent = Command::new(BINARY)
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(BINARY);
+        command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", home.path())
-            .env("TAWNY_LISTEN", format!("127.0.0.1:{}", free_port()))
+            .env("TAWNY_LISTEN", &address)
             .env("TAWNY_JOURNAL_DIR", home.path().join("journal"))
             .env("COLLECTOR_PLUGINS", "[]")
             .env("API_KEY", "0".repeat(32))
             // Nobody listens there.
             .env("DATADOG_URL", format!("http://127.0.0.1:{}/api", free_port()))
             .env("REDIS_HOST", "127.0.0.1")
-            .env("REDIS_PORT", self.port.to_string())
+            .env("REDIS_PORT", port.to_string())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while self.left() > 0 {
-            assert!(
-                began.elapsed() < Duration::from_secs(120),
-                "the agent drains nothing"
-            );
-            thread::sleep(Duration::from_millis(20));
+            .stderr(Stdio::null());
+        let began = Instant::now();
+        Self {
+            child: command.spawn().unwrap(),
+            address,
+            began,
+            _home: home,
         }
-        let seconds = began.elapsed().as_secs_f64();
-        let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
-        let most = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        let kibibytes: f64 = most.trim().trim_end_matches(" kB").parse().unwrap();
-        agent.kill().unwrap();
-        agent.wait().unwrap();
-        (seconds, kibibytes / 1024.0)
     }
 
-    /// Records that are not deleted yet.
-    fn left(&self) -> u64 {
-        redis::cmd("HLEN")
-            .arg(VALUES)
-            .query(&mut self.connection())
-            .unwrap()
+    fn most_resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes: f64 = most.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes / 1024.0
+    }
+
+    /// How many points it has journalled.
+    fn points(&self) -> f64 {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        let points = page
+            .lines()
+            .find_map(|line| line.strip_prefix("tawny_points_wrapped_total "));
+        points.unwrap().parse().unwrap()
     }
 }
 
-impl Drop for Server {
+impl Drop for Agent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// Records that are not deleted yet.
+fn left(server: &Server) -> u64 {
+    let mut length = redis::cmd("HLEN");
+    length.arg(VALUES).query(&mut server.connection()).unwrap()
+}
+
+/// What Redis has used of the processors.
+fn processor_seconds(server: &Server) -> f64 {
+    ["used_cpu_user", "used_cpu_sys"]
+        .iter()
+        .map(|name| server.info(name))
+        .sum()
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs() as i64
 }
 
 /// A record as the client writes it: its key, its time, its text.

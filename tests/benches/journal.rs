@@ -17,6 +17,9 @@
 //! disk with a sync every 30 s, and settles them, a hundred blocks at a time, on one thread. *Idle* is 60 host series, a block each 10 s or 30 s, delivered and settled
 //! each time, for a day; bytes are counted as the journal writes them, and again in whole pages of 4 KiB as a file
 //! system does at each sync, without its own metadata.
+//!
+//! *In Redis* appends 500 blocks to a journal in a Redis of the bench's own (`redis-server` in the path, or its place in
+//! `TAWNY_TEST_REDIS`); bytes are how much `used_memory` falls when everything is deleted.
 
 // A bench prints its figures, and stops where it cannot measure.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -39,9 +42,13 @@ use tawny::wrappers::datadog::Datadog;
 
 mod figure;
 mod journal_workload;
+mod queued;
+mod redis_server;
 
 use figure::{figure, machine};
 use journal_workload::{START, Workload};
+use queued::queued;
+use redis_server::Server;
 
 fn rate(points: usize, mut work: impl FnMut()) -> f64 {
     let (mut best, started) = (f64::MAX, Instant::now());
@@ -170,6 +177,23 @@ fn append(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
     }
 }
 
+fn redis(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
+    let server = Server::start();
+    type Make = fn(&mut Workload, i64) -> Vec<Point>;
+    let makes: [(&str, Make); 3] = [
+        ("host", Workload::host),
+        ("mix", Workload::mix),
+        ("application", Workload::application),
+    ];
+    for (name, make) in makes {
+        for (windows, most) in [(1, 8.0), (6, 5.0)] {
+            let bytes = queued(&server, runtime, || make(workload, windows));
+            let name = format!("in Redis a queued point: {name}, windows a block: {windows}");
+            figure(&name, bytes, "bytes", ..=most);
+        }
+    }
+}
+
 fn idle(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
     let series = workload.host_series();
     let series: Vec<_> = series.iter().step_by(series.len() / 60).take(60).collect();
@@ -222,7 +246,10 @@ fn idle(workload: &mut Workload, runtime: &tokio::runtime::Runtime) {
 
 fn main() {
     machine();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut workload = Workload::new();
     for (name, points) in [
         ("host, 1 window", workload.host(1)),
@@ -244,5 +271,6 @@ fn main() {
         );
     }
     append(&mut workload, &runtime);
+    redis(&mut workload, &runtime);
     idle(&mut workload, &runtime);
 }

@@ -131,8 +131,8 @@ async fn hand_over(desk: &Desk, handed: Handed, receipt: Receipt) -> Result<(), 
     }
 }
 
-/// Renews the lease for as long as the journal takes.
-async fn while_held<T>(
+/// Renews the lease for as long as something else takes, the journal mostly.
+pub(super) async fn while_held<T>(
     desk: &Desk,
     claim: &Claim,
     work: impl Future<Output = Result<T, Fault>>,

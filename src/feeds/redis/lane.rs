@@ -1,14 +1,16 @@
 //! The loop over some queues: looks, claims, journals, cleans up, waits.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::feeds::redis::claims::Claims;
-use crate::feeds::redis::commit::{Committed, clean, commit};
+use crate::feeds::redis::commit::{clean, commit, while_held};
 use crate::feeds::redis::desk::Desk;
-use crate::feeds::redis::gather::{ahead, gather, ready};
+use crate::feeds::redis::gather::{Gathered, ahead, gather, ready};
 use crate::feeds::redis::keys::Queue;
 use crate::feeds::redis::orphans::Search;
 use crate::feeds::redis::pace::Pace;
@@ -221,30 +223,44 @@ impl Line {
         })
     }
 
-    /// Reads all that is ready. While a claim is gathered, the one before is cleaned up.
+    /// Reads all that is ready. While a claim is gathered, the one before is journalled and cleaned up, so that Redis
+    /// always has something to do.
     async fn empty(&self, desk: &Desk, with_ahead: bool, stop: &Shutdown) -> Result<(), Fault> {
-        let mut before: Option<Committed<'_>> = None;
+        let mut before: Option<Gathered<'_>> = None;
         loop {
-            let cleaning = async {
-                match before.take() {
-                    Some(done) => clean(desk, done).await,
+            let before_it = before.take();
+            let settling = pin!(async {
+                match before_it {
+                    Some(gathered) => settle(desk, gathered).await,
                     None => Ok(()),
                 }
+            });
+            let gathering = pin!(gather(desk, self.queue, desk.moment(), with_ahead, stop));
+            let (settled, gathered) = match select(settling, gathering).await {
+                Either::Left((settled, gathering)) => (settled, gathering.await),
+                Either::Right((Ok(Some(gathered)), settling)) => {
+                    // It waits for its turn.
+                    let settled = while_held(desk, &gathered.claim, settling).await;
+                    (settled, Ok(Some(gathered)))
+                }
+                Either::Right((gathered, settling)) => (settling.await, gathered),
             };
-            let gathering = gather(desk, self.queue, desk.moment(), with_ahead, stop);
-            let (cleaned, gathered) = tokio::join!(cleaning, gathering);
-            cleaned?;
+            settled?;
             let Some(gathered) = gathered? else {
                 return Ok(());
             };
-            let more = gathered.more && !stop.is_stopped();
-            let done = commit(desk, gathered).await?;
-            if !more {
-                return clean(desk, done).await;
+            if !gathered.more || stop.is_stopped() {
+                return settle(desk, gathered).await;
             }
-            before = Some(done);
+            before = Some(gathered);
         }
     }
+}
+
+/// Journals a claim and cleans up after it.
+async fn settle<'a>(desk: &'a Desk, gathered: Gathered<'a>) -> Result<(), Fault> {
+    let done = commit(desk, gathered).await?;
+    clean(desk, done).await
 }
 
 /// A wait that doubles with each failure, with jitter, so that a fleet does not come back in one moment.
