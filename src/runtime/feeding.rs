@@ -79,7 +79,8 @@ pub(super) async fn look_at_redis(server: Server, board: Arc<Board>, mut stop: S
             if let Some(facts) = board.facts().feeds.get_mut("redis")
                 && !found.is_empty()
             {
-                facts.warnings.insert("its server", found.join("; "));
+                let texts: Vec<&str> = found.iter().map(|danger| danger.text.as_str()).collect();
+                facts.warnings.insert("its server", texts.join("; "));
             }
             break;
         }
