@@ -41,9 +41,18 @@ pub(crate) fn ago(seconds: i64) -> i64 {
 
 /// Waits until nothing is left of the client's queue.
 pub(crate) fn wait_taken(redis: &Redis) {
+    wait_queue_taken(redis, "chouette", "metrics:raw");
+}
+
+/// Waits until nothing is left of a queue below a prefix, nor of any claim there.
+pub(crate) fn wait_queue_taken(redis: &Redis, prefix: &str, queue: &str) {
+    let (keys, values) = (
+        format!("{prefix}:{queue}.keys"),
+        format!("{prefix}:{queue}.values"),
+    );
     wait_for("an empty queue", PATIENCE * 3, || {
-        let left = redis.zcard("chouette:metrics:raw.keys") + redis.hlen("chouette:metrics:raw.values");
-        (left == 0 && redis.hlen("chouette:claims") == 0).then_some(())
+        let left = redis.zcard(&keys) + redis.hlen(&values);
+        (left == 0 && redis.hlen(&format!("{prefix}:claims")) == 0).then_some(())
     });
 }
 

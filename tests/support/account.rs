@@ -114,7 +114,7 @@ pub(crate) fn truth(points: &[Exported], host: &str, global: &[&str]) -> BTreeMa
     truth
 }
 
-/// The account of the output `datadog`, as the agent's page tells it.
+/// The account of an output, `datadog` where none is named, as the agent's page tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) wrapped: u64,
@@ -129,10 +129,15 @@ pub(crate) struct Account {
 impl Account {
     /// The account of this moment; `None` while the agent does not answer or has not said it yet.
     pub(crate) fn of(agent: &Agent) -> Option<Self> {
+        Self::of_output(agent, "datadog")
+    }
+
+    /// The account of another output.
+    pub(crate) fn of_output(agent: &Agent, output: &str) -> Option<Self> {
         let page = page(agent)?;
         let of = |name: &str| {
             let family = page.of(name).into_iter();
-            family.filter(|(labels, _)| labels["output"] == "datadog")
+            family.filter(|(labels, _)| labels["output"] == output)
         };
         let one = |name: &str| of(name).next().map(|(_, value)| whole(value));
         let dropped = of("tawny_output_dropped_items_total");
@@ -154,8 +159,13 @@ impl Account {
     ///
     /// When that does not happen, or when the account does not close meanwhile.
     pub(crate) fn wait(agent: &Agent, what: &str, wish: impl Fn(&Self) -> bool) -> Self {
+        Self::wait_of("datadog", agent, what, wish)
+    }
+
+    /// The same for another output.
+    pub(crate) fn wait_of(output: &str, agent: &Agent, what: &str, wish: impl Fn(&Self) -> bool) -> Self {
         wait_for(what, PATIENCE * 3, || {
-            let account = Self::of(agent)?;
+            let account = Self::of_output(agent, output)?;
             account.assert_closes();
             wish(&account).then_some(account)
         })

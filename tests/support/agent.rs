@@ -19,13 +19,14 @@ const STOP: Duration = Duration::from_secs(30);
 /// It sees nothing of the environment but what the test gives it, and the variables that keep it to itself:
 /// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`. The test's own variables win.
 pub(crate) struct Agent {
+    /// First, so that its log is still there when it is dropped.
+    process: Option<Process>,
     port: Port,
     home: TempDir,
     variables: Vec<(String, String)>,
     /// Variables of its own that it goes without.
     absent: Vec<String>,
     arguments: Vec<String>,
-    process: Option<Process>,
 }
 
 impl Agent {

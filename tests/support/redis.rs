@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use redis::{Client, Cmd, Connection, FromRedisValue, Pipeline};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 use tempfile::TempDir;
 
 use crate::support::process::{Port, Process};
@@ -16,11 +16,16 @@ pub(crate) const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "
 
 /// A running server.
 pub(crate) struct Redis {
+    /// First, so that its log is still there when it is dropped.
+    process: Option<Process>,
     program: PathBuf,
     port: Port,
     directory: TempDir,
     arguments: Vec<String>,
-    process: Option<Process>,
+    /// What the test itself logs in with, as it stands in a URL: empty, or `user:password@`.
+    login: String,
+    /// The database that the test itself uses.
+    database: u16,
 }
 
 impl Redis {
@@ -36,19 +41,33 @@ impl Redis {
 
     /// Starts this program with these arguments behind those for port and directory.
     pub(crate) fn start_with(program: &Path, arguments: &[&str]) -> Self {
+        let mut redis = Self::new(program, arguments);
+        redis.start_again();
+        redis
+    }
+
+    /// One that does not run yet.
+    pub(crate) fn new(program: &Path, arguments: &[&str]) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("tawny-redis-")
             .tempdir()
             .expect("a temporary directory");
-        let mut redis = Self {
+        Self {
             program: program.to_owned(),
             port: Port::reserve(),
             directory,
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            login: String::new(),
+            database: 0,
             process: None,
-        };
-        redis.start_again();
-        redis
+        }
+    }
+
+    /// Has the test itself log in with this (`user:password@`), and use this database.
+    pub(crate) fn enter(mut self, login: &str, database: u16) -> Self {
+        login.clone_into(&mut self.login);
+        self.database = database;
+        self
     }
 
     /// Starts it on the same port and directory as before, and waits until it answers.
@@ -82,9 +101,26 @@ impl Redis {
         send(process.id(), if frozen { Signal::STOP } else { Signal::CONT });
     }
 
-    /// `redis://127.0.0.1:port`.
+    /// Has it run before other processes, as far as the test may say so.
+    pub(crate) fn favour(&self) {
+        let process = self.process.as_ref().expect("it runs");
+        let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        // An error says that only root may.
+        let _ = setpriority_process(id, -15);
+    }
+
+    /// `redis://127.0.0.1:port`, with the test's own login and database where there are any.
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.port.address())
+        let database = match self.database {
+            0 => String::new(),
+            number => format!("/{number}"),
+        };
+        format!("redis://{}{}{database}", self.login, self.address())
+    }
+
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> String {
+        self.port.address()
     }
 
     /// The port as text, for `REDIS_PORT`.

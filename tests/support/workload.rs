@@ -139,25 +139,28 @@ impl Workload {
 
 /// Writes records into the client's queue, as pipelines of the client's transactions.
 pub(crate) fn write(redis: &Redis, records: &[Record]) {
+    write_below(redis, "chouette", records);
+}
+
+/// The same below another prefix than the client's.
+pub(crate) fn write_below(redis: &Redis, prefix: &str, records: &[Record]) {
+    let records = records.iter().map(|record| (record.timestamp(), record.json()));
+    put(redis, &format!("{prefix}:metrics:raw"), records);
+}
+
+/// Puts texts with their scores into a queue, as pipelines of the client's transactions.
+pub(crate) fn put(redis: &Redis, queue: &str, records: impl Iterator<Item = (f64, String)>) {
+    let (keys, values) = (format!("{queue}.keys"), format!("{queue}.values"));
+    let records: Vec<(f64, String)> = records.collect();
     let mut random = fastrand::Rng::new();
     let mut connection = redis.connection();
     for batch in records.chunks(1000) {
         let mut pipeline = redis::pipe();
-        for record in batch {
+        for (score, text) in batch {
             let id = format!("{:032x}", random.u128(..));
             pipeline.cmd("MULTI").ignore();
-            pipeline
-                .cmd("ZADD")
-                .arg("chouette:metrics:raw.keys")
-                .arg(record.timestamp())
-                .arg(&id)
-                .ignore();
-            pipeline
-                .cmd("HSET")
-                .arg("chouette:metrics:raw.values")
-                .arg(&id)
-                .arg(record.json())
-                .ignore();
+            pipeline.cmd("ZADD").arg(&keys).arg(score).arg(&id).ignore();
+            pipeline.cmd("HSET").arg(&values).arg(&id).arg(text).ignore();
             pipeline.cmd("EXEC").ignore();
         }
         pipeline.exec(&mut connection).expect("Redis takes records");
