@@ -225,6 +225,7 @@ async fn where_there_is_no_time_a_redis_that_hangs_is_not_waited_for() {
     })
     .await;
     assert_eq!(took.as_secs(), 3);
+    asleep(server, async { spill.flush().await.unwrap() }).await;
     let read = spill.read(&id("a"), &all(&clock)).await.unwrap();
     assert_eq!(read.len(), 2, "it is there once");
 }
