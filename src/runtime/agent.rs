@@ -36,6 +36,8 @@ use crate::support::time::Clock;
 const LEAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What feeds may take of the time for stopping: a Redis that is slow must not cost what only memory holds.
 const FEEDS_SHARE: f64 = 0.25;
+/// What one answer of the journal's Redis may take of it.
+const REDIS_SHARE: f64 = 0.1;
 /// The outputs whose dispatches the original's metrics about itself tell of.
 const DISPATCHING: [&str; 2] = ["datadog", "datadog_logs"];
 
@@ -106,6 +108,8 @@ struct Agent {
     journals: Journals,
     /// How long feeds may take to stop.
     feeds_end: Duration,
+    /// How long an answer of the journal's Redis is waited for while the agent stops.
+    redis_answers: Duration,
 }
 
 /// The outputs by name.
@@ -204,6 +208,7 @@ impl Agent {
             serving,
             journals,
             feeds_end: settings.shutdown_timeout.0.mul_f64(FEEDS_SHARE),
+            redis_answers: settings.shutdown_timeout.0.mul_f64(REDIS_SHARE),
         })
     }
 
@@ -222,6 +227,8 @@ impl Agent {
         self.collecting.stop().await;
         // What a feed has not handed over stays where applications put it; what only memory holds must still close.
         self.feeding.stop_within(self.feeds_end).await;
+        // Feeds have their time; from here on a Redis that hangs must not keep from the disk what only memory holds.
+        self.journals.hurry(self.redis_answers);
         self.closing.stop().await;
         self.delivering.stop().await;
         if let Some(journal) = &self.journals.journal

@@ -156,6 +156,13 @@ impl Journals {
         })
     }
 
+    /// Says that there is no time to wait for a Redis that does not answer.
+    pub(super) fn hurry(&self, most: Duration) {
+        for journal in &self.in_redis {
+            journal.hurry(most);
+        }
+    }
+
     /// Gives streams in Redis back, so that a successor may have them at once.
     pub(super) async fn close(&self) {
         for journal in &self.in_redis {

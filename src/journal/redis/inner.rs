@@ -1,7 +1,7 @@
 //! What a journal in Redis is while the process lives: what it knows, and what it is about to write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tracing::{info, warn};
 
@@ -77,7 +77,7 @@ pub(super) struct Turn {
 /// An append that Redis may or may not have executed.
 pub(super) struct Doubt {
     pub(super) write: u64,
-    pub(super) planned: Planned,
+    pub(super) planned: Arc<Planned>,
 }
 
 /// An append, ready to be written.
@@ -86,6 +86,17 @@ pub(super) struct Planned {
     pub(super) value: Vec<u8>,
     /// The oldest blocks, which make room.
     pub(super) evicted: Vec<u64>,
+}
+
+impl Turn {
+    /// From now on nobody knows whether Redis has this append.
+    pub(super) fn doubts(&mut self, write: u64, planned: &Arc<Planned>) {
+        (self.sure, self.dirty) = (false, true);
+        self.doubt = Some(Doubt {
+            write,
+            planned: planned.clone(),
+        });
+    }
 }
 
 /// Why an append did not succeed.

@@ -136,6 +136,11 @@ impl RedisJournal {
         inner.ready(&mut *inner.turn.lock().await).await
     }
 
+    /// From now on Redis is not waited for longer than this: the agent has to stop, and a disk takes what it does not.
+    pub fn hurry(&self, most: Duration) {
+        self.inner.settings.link.hurry(most);
+    }
+
     /// Whether a stream was ever taken: before that it is unknown what is in it.
     pub fn has_begun(&self) -> bool {
         self.inner.known().begun

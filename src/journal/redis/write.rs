@@ -1,11 +1,12 @@
 //! Writing: one script a change, in which block, state, receipt and fence change together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::component::journal::{Appended, Fence, JournalError, OutputId, Receipt, ReceiptId};
 use crate::journal::account::snapshot;
 use crate::journal::redis::entry::Head;
-use crate::journal::redis::inner::{Doubt, Failure, Inner, Planned, Turn};
+use crate::journal::redis::inner::{Failure, Inner, Planned, Turn};
 use crate::journal::redis::keys::{Keys, entry_id, medium};
 use crate::journal::redis::scripts::{MOST_DELETED, WRITE};
 use crate::model::block::Block;
@@ -96,7 +97,7 @@ impl Inner {
         let Some((keys, born)) = turn.stream.clone() else {
             return Err(not_stored(JournalError::TakenOver { place: self.place() }));
         };
-        let planned = self.plan(block, receipt).map_err(not_stored)?;
+        let planned = Arc::new(self.plan(block, receipt).map_err(not_stored)?);
         turn.attempt += 1;
         let last = (planned.described.id, receipt.map(|receipt| receipt.id));
         let head = Head {
@@ -114,7 +115,14 @@ impl Inner {
             fence: receipt.and_then(|receipt| receipt.fence.as_ref()),
             delete: &delete,
         };
-        match self.send(&keys, turn.write, &change).await {
+        // In doubt until it is answered: whoever asked may be gone by then, and this ends here.
+        let (sure, dirty, doubt) = (turn.sure, turn.dirty, turn.doubt.take());
+        turn.doubts(head.write, &planned);
+        let sent = self.send(&keys, turn.write, &change).await;
+        if !matches!(sent, Err(LinkError::Unanswered { .. })) {
+            (turn.sure, turn.dirty, turn.doubt) = (sure, dirty, doubt);
+        }
+        match sent {
             Ok(Wrote::Done) => {
                 let evicted = self.committed(turn, &planned, head, &delete);
                 Ok(Appended {
@@ -125,11 +133,6 @@ impl Inner {
             Ok(wrote) => Err(not_stored(self.refused(turn, wrote))),
             Err(error @ LinkError::Unanswered { .. }) => {
                 let name = doubtful(&born, planned.described.id);
-                (turn.sure, turn.dirty) = (false, true);
-                turn.doubt = Some(Doubt {
-                    write: head.write,
-                    planned,
-                });
                 Err(Failure::Unknown(self.fails(medium("write", error)), name))
             }
             Err(error) => Err(not_stored(self.fails(medium("write", error)))),

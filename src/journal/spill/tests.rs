@@ -204,3 +204,28 @@ async fn a_block_that_redis_takes_without_saying_so_is_on_disk_alone() {
         place.server().stop();
     }
 }
+
+/// With a Redis that hangs while the agent stops, the last windows were lost: the append took all the time there was.
+#[tokio::test]
+async fn where_there_is_no_time_a_redis_that_hangs_is_not_waited_for() {
+    let Some(place) = SpillPlace::up() else { return };
+    let clock = noon();
+    let spill = place.open(&["a"], &clock);
+    let _ = spill.append(block(&clock, 1, vec![1, 0])).await.unwrap();
+    let server = &place.redis.as_ref().unwrap().server;
+    let took = asleep(server, async {
+        let begun = tokio::time::Instant::now();
+        let hurry = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            spill.redis().hurry(Duration::from_secs(1));
+        };
+        let (appended, ()) = tokio::join!(spill.append(block(&clock, 2, vec![1, 1])), hurry);
+        assert_eq!(appended.unwrap().id.0 % 2, 1, "it is on disk");
+        begun.elapsed()
+    })
+    .await;
+    assert_eq!(took.as_secs(), 3);
+    asleep(server, async { spill.flush().await.unwrap() }).await;
+    let read = spill.read(&id("a"), &all(&clock)).await.unwrap();
+    assert_eq!(read.len(), 2, "it is there once");
+}

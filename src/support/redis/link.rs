@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::support::redis::connect::{ANSWER, CONNECT, Connection, connect};
@@ -30,6 +31,8 @@ pub struct Link {
     /// Held by the one who connects; the others wait for what comes of it.
     connecting: tokio::sync::Mutex<()>,
     epoch: AtomicU64,
+    /// How long an answer is waited for, where there is no time for more.
+    hurry: watch::Sender<Option<Duration>>,
 }
 
 #[derive(Default)]
@@ -79,6 +82,7 @@ impl Link {
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             epoch: AtomicU64::new(0),
+            hurry: watch::Sender::new(None),
         }
     }
 
@@ -128,14 +132,18 @@ impl Link {
         loop {
             let (epoch, mut connection) = self.connected().await?;
             // The library's own limit covers the answer; this one also a queue that does not move.
-            let sent = timeout(ANSWER + CONNECT, message.send(&mut connection)).await;
+            let most = ANSWER + CONNECT;
+            let sent = tokio::select! {
+                sent = timeout(most, message.send(&mut connection)) => sent.map_err(|_| most),
+                most = self.hurried() => Err(most),
+            };
             let failure = match sent {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => failure::read(&error, message.commands()),
-                Err(_) => failure::Failure {
+                Err(most) => failure::Failure {
                     meaning: Meaning::Unknown,
                     code: String::new(),
-                    reason: format!("no answer within {} s", (ANSWER + CONNECT).as_secs()),
+                    reason: format!("no answer within {} s", most.as_secs_f64()),
                 },
             };
             // A cluster's connection has learnt by now where the slot is.
@@ -146,6 +154,22 @@ impl Link {
             }
             return Err(self.failed(epoch, failure));
         }
+    }
+
+    /// From now on no answer is waited for longer than this, nor one that was asked for before.
+    pub fn hurry(&self, most: Duration) {
+        self.hurry.send_replace(Some(most));
+    }
+
+    /// Ends when an answer has been waited for too long, where there is no time; else never.
+    async fn hurried(&self) -> Duration {
+        let mut hurry = self.hurry.subscribe();
+        let most = hurry.wait_for(Option::is_some).await.ok().and_then(|most| *most);
+        let Some(most) = most else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep(most).await;
+        most
     }
 
     async fn connected(&self) -> Result<(u64, Connection), LinkError> {

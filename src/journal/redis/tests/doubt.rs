@@ -79,3 +79,33 @@ async fn a_write_that_comes_late_does_nothing() {
     let length: u64 = place.ask(&["XLEN", "p:journal:here:blocks"]).await;
     assert_eq!(length, 1);
 }
+
+/// A feed that does not stop in time is ended in the midst of its hand-over: the block was in Redis then, its claim was
+/// done, and the next write left it out of the state.
+#[tokio::test]
+async fn an_append_that_is_dropped_before_its_answer_is_stored_once() {
+    let Some(place) = RedisPlace::start() else { return };
+    let clock = noon();
+    let journal = place.journal(&["a"], &clock);
+    let _ = journal.append(block(&clock, 1, vec![1, 0])).await.unwrap();
+    asleep(&place.server, async {
+        let made = block(&clock, 3, vec![1, 1]);
+        let second = std::time::Duration::from_secs(1);
+        let dropped = tokio::time::timeout(second, journal.append_with(made, &receipt(5))).await;
+        assert!(dropped.is_err());
+    })
+    .await;
+    let _ = journal.append(block(&clock, 5, vec![1, 2])).await.unwrap();
+    let stored = u64::from(journal.remembers(ReceiptId(5)).await);
+    drop(journal);
+    let journal = place.journal(&["a"], &clock);
+    assert_eq!(
+        u64::from(journal.remembers(ReceiptId(5)).await),
+        stored,
+        "the next process knows the same"
+    );
+    let read = journal.read(&id("a"), &all(&clock)).await.unwrap();
+    let length: u64 = place.ask(&["XLEN", "p:journal:here:blocks"]).await;
+    assert_eq!((read.len() as u64, length), (2 + stored, 2 + stored));
+    assert_eq!(balance(&journal, "a", &clock).await.wrapped, 6 + 3 * stored);
+}
