@@ -226,6 +226,7 @@ async fn where_there_is_no_time_a_redis_that_hangs_is_not_waited_for() {
     .await;
     assert_eq!(took.as_secs(), 3);
     asleep(server, async { spill.flush().await.unwrap() }).await;
+    while spill.redis().flush().await.is_err() {}
     let read = spill.read(&id("a"), &all(&clock)).await.unwrap();
     assert_eq!(read.len(), 2, "it is there once");
 }
