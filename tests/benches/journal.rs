@@ -22,7 +22,7 @@
 //! `TAWNY_TEST_REDIS`); bytes are how much `used_memory` falls when everything is deleted.
 
 // A bench prints its figures, and stops where it cannot measure.
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
