@@ -16,11 +16,11 @@ use crate::config::settings::Settings;
 use crate::journal::redis::RedisJournal;
 use crate::model::block::BlockKind;
 use crate::pipeline::clock::Timekeeper;
-use crate::pipeline::close::{Closer, CloserSettings};
-use crate::pipeline::deliver::{Delivery, DeliverySettings};
+use crate::pipeline::close::Closer;
+use crate::pipeline::deliver::Delivery;
+use crate::registry::Registry;
 use crate::registry::board::Board;
 use crate::registry::own::OwnMetrics;
-use crate::registry::{Buckets, Registry, RegistrySettings};
 use crate::runtime::adoption::{self, Heirs};
 use crate::runtime::feeding;
 use crate::runtime::journals::Journals;
@@ -29,11 +29,10 @@ use crate::runtime::self_metrics::SelfMetrics;
 use crate::runtime::server::{self, Bounds};
 use crate::runtime::signals::Signals;
 use crate::runtime::stage::Stage;
+use crate::runtime::told::{closer_settings, delivery_settings, registry_settings, time_to_live};
 use crate::runtime::web::{self, Web};
 use crate::support::time::Clock;
 
-/// An output has a shorter timeout of its own; this one only guards against one that forgets it.
-const LEAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What feeds may take of the time for stopping: a Redis that is slow must not cost what only memory holds.
 const FEEDS_SHARE: f64 = 0.25;
 /// What one answer of the journal's Redis may take of it.
@@ -238,54 +237,6 @@ impl Agent {
         }
         self.journals.close().await;
         self.serving.stop().await;
-    }
-}
-
-fn registry_settings(settings: &Settings) -> RegistrySettings {
-    RegistrySettings {
-        interval: settings.interval.0,
-        series_limit: settings.limits.series as usize,
-        origin_limit: settings.limits.series_per_origin as usize,
-        stale_after: settings.stale_after.0,
-        buckets: Buckets::with_rules(
-            settings
-                .histograms
-                .iter()
-                .map(|rule| (rule.pattern.clone(), rule.buckets.clone()))
-                .collect(),
-            Buckets::default(),
-        ),
-    }
-}
-
-fn time_to_live(settings: &Settings) -> BTreeMap<BlockKind, Duration> {
-    let ages = settings.journal.time_to_live;
-    BTreeMap::from([(BlockKind::Points, ages.points.0), (BlockKind::Logs, ages.logs.0)])
-}
-
-fn closer_settings(settings: &Settings, takes_logs: bool) -> CloserSettings {
-    CloserSettings {
-        interval: settings.interval.0,
-        grace: settings.grace.0,
-        time_to_live: time_to_live(settings),
-        takes_logs,
-    }
-}
-
-fn delivery_settings(settings: &Settings, takes: BlockKind) -> DeliverySettings {
-    let ages = settings.journal.time_to_live;
-    DeliverySettings {
-        interval: settings.interval.0,
-        release_interval: settings.release_interval.0,
-        // The closer looks at the clock once a second.
-        release_delay: settings.grace.0 + Duration::from_secs(1),
-        bulk_size: settings.bulk_size as usize,
-        time_to_live: match takes {
-            BlockKind::Logs => ages.logs.0,
-            BlockKind::Points | BlockKind::Checks | BlockKind::Events => ages.points.0,
-        },
-        request_timeout: settings.release_interval.0.max(LEAST_REQUEST_TIMEOUT),
-        stop_timeout: settings.shutdown_timeout.0.mul_f64(0.7),
     }
 }
 

@@ -9,6 +9,7 @@
 //! * [`self_metrics`]: the original's metrics about itself
 //! * [`dry_run`]: prints instead of journalling
 //! * [`server`]: accepts connections; [`web`]: what is answered; [`status`]: the status page
+//! * `told`: what the parts are told of the settings
 //! * [`signals`]: what ends the agent
 
 mod adoption;
@@ -22,4 +23,5 @@ pub mod server;
 pub mod signals;
 pub mod stage;
 pub mod status;
+mod told;
 pub mod web;
