@@ -176,6 +176,23 @@ pub struct JournalStatus {
     pub write_error: Option<String>,
 }
 
+impl JournalStatus {
+    /// What two journals hold and have done together; the first one's write error before the other's.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            bound: self.bound + other.bound,
+            blocks: self.blocks + other.blocks,
+            items: self.items + other.items,
+            payload_bytes: self.payload_bytes + other.payload_bytes,
+            bytes_written: self.bytes_written + other.bytes_written,
+            damaged_records: self.damaged_records + other.damaged_records,
+            foreign_blocks: self.foreign_blocks + other.foreign_blocks,
+            write_error: self.write_error.or(other.write_error),
+        }
+    }
+}
+
 /// The store-and-forward log. It keeps blocks until every output has settled them, or a limit says otherwise.
 #[async_trait]
 pub trait Journal: Send + Sync {

@@ -143,18 +143,7 @@ impl Journal for ByKind {
     }
 
     async fn status(&self) -> JournalStatus {
-        let (points, logs) = (self.points.status().await, self.logs.status().await);
-        JournalStatus {
-            bytes: points.bytes + logs.bytes,
-            bound: points.bound + logs.bound,
-            blocks: points.blocks + logs.blocks,
-            items: points.items + logs.items,
-            payload_bytes: points.payload_bytes + logs.payload_bytes,
-            bytes_written: points.bytes_written + logs.bytes_written,
-            damaged_records: points.damaged_records + logs.damaged_records,
-            foreign_blocks: points.foreign_blocks + logs.foreign_blocks,
-            write_error: points.write_error.or(logs.write_error),
-        }
+        self.points.status().await.and(self.logs.status().await)
     }
 
     async fn flush(&self) -> Result<(), JournalError> {

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use crate::component::journal::JournalError;
-use crate::journal::packing::{pack, unpack};
+use crate::journal::packing::{pack, unpack, unversioned};
 use crate::journal::wire::{Reader, put_i64, put_len};
 use crate::model::log::LogRecord;
 
@@ -54,16 +54,7 @@ pub fn decode(payload: &[u8]) -> Result<Vec<LogRecord>, JournalError> {
     let undecodable = |reason: &str| JournalError::Undecodable {
         reason: reason.to_owned(),
     };
-    match payload.first() {
-        Some(&VERSION) => {}
-        Some(newer) if *newer > VERSION => {
-            return Err(undecodable(&format!(
-                "its format {newer} is newer than this agent's {VERSION}"
-            )));
-        }
-        _ => return Err(undecodable("it is no block of logs")),
-    }
-    let mut outer = Reader::new(&payload[1..]);
+    let mut outer = Reader::new(unversioned(payload, VERSION, "logs")?);
     let length = outer
         .len(MOST_BODY)
         .ok_or_else(|| undecodable("its length is impossible"))?;

@@ -1,11 +1,28 @@
-//! Compression of what stands in a block.
+//! How what stands in a block is framed and compressed.
 
 use std::io::Read;
+
+use crate::component::journal::JournalError;
 
 /// A good ratio for its time, on some kilobytes.
 const LEVEL: i32 = 3;
 /// 2^24 bytes, beyond any window of [`LEVEL`]; bounds what a decompressor allocates.
 const WINDOW_LOG_MAX: u32 = 24;
+
+/// What follows the version at the front of a payload; `kind` is what such a block holds.
+///
+/// # Errors
+/// [`JournalError::Undecodable`]: the version is newer than `version`, or none.
+pub(super) fn unversioned<'a>(payload: &'a [u8], version: u8, kind: &str) -> Result<&'a [u8], JournalError> {
+    let reason = match payload.split_first() {
+        Some((found, rest)) if *found == version => return Ok(rest),
+        Some((newer, _)) if *newer > version => {
+            format!("its format {newer} is newer than this agent's {version}")
+        }
+        _ => format!("it is no block of {kind}"),
+    };
+    Err(JournalError::Undecodable { reason })
+}
 
 /// Compresses bytes.
 pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {

@@ -28,7 +28,7 @@ use crate::journal::bits::{BitReader, BitWriter, put_list, take_list};
 use crate::journal::dictionary::{
     Ranks, name_key, put_names, put_sets, put_texts, take_names, take_sets, take_suffixes,
 };
-use crate::journal::packing::{pack, unpack};
+use crate::journal::packing::{pack, unpack, unversioned};
 use crate::journal::values::{put_column, take_column};
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
 use crate::model::point::{Point, PointKind};
@@ -249,16 +249,7 @@ pub fn decode(payload: &[u8]) -> Result<Vec<Point>, JournalError> {
     let undecodable = |reason: &str| JournalError::Undecodable {
         reason: reason.to_owned(),
     };
-    match payload.first() {
-        Some(&VERSION) => {}
-        Some(newer) if *newer > VERSION => {
-            return Err(undecodable(&format!(
-                "its format {newer} is newer than this agent's {VERSION}"
-            )));
-        }
-        _ => return Err(undecodable("it is no block of points")),
-    }
-    let mut outer = Reader::new(&payload[1..]);
+    let mut outer = Reader::new(unversioned(payload, VERSION, "points")?);
     let lengths = (outer.len(MOST_HEAD), outer.len(payload.len()));
     let (Some(unpacked), Some(packed)) = lengths else {
         return Err(undecodable("its lengths are impossible"));

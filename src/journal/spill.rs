@@ -338,19 +338,12 @@ impl Journal for Spill {
         let Some(disk) = &self.disk else {
             return redis;
         };
-        let disk = disk.status().await;
-        JournalStatus {
-            bytes: redis.bytes + disk.bytes,
-            bound: redis.bound + disk.bound,
-            blocks: redis.blocks + disk.blocks,
-            items: redis.items + disk.items,
-            payload_bytes: redis.payload_bytes + disk.payload_bytes,
-            bytes_written: redis.bytes_written + disk.bytes_written,
-            damaged_records: redis.damaged_records + disk.damaged_records,
-            foreign_blocks: redis.foreign_blocks + disk.foreign_blocks,
-            // What Redis does not take is written all the same; that it is away is in the log.
-            write_error: disk.write_error,
-        }
+        // What Redis does not take is written all the same; that it is away is in the log.
+        let redis = JournalStatus {
+            write_error: None,
+            ..redis
+        };
+        redis.and(disk.status().await)
     }
 
     async fn flush(&self) -> Result<(), JournalError> {

@@ -80,30 +80,14 @@ impl Delivery {
         })
     }
 
-    /// A delivery out of the journal of an agent that is gone, beside this agent's own to the same destination. On the
+    /// The same, out of the journal of an agent that is gone, beside this agent's own to the same destination. On the
     /// board and in logs it bears both names: `datadog@edge-7`.
-    pub fn for_dead(
-        id: OutputId,
-        output: Arc<dyn Output>,
-        speaker: Speaker,
-        journal: Arc<dyn Journal>,
-        timekeeper: Arc<Timekeeper>,
-        board: Arc<Board>,
-        settings: DeliverySettings,
-    ) -> Self {
-        let shown = Self::shown_for_dead(&id, &speaker);
-        let takes = output.traits().takes;
-        {
-            let mut facts = board.facts();
-            let facts = facts.outputs.entry(shown.to_string()).or_default();
-            (facts.takes, facts.of_dead) = (takes, true);
+    pub fn for_dead(mut self) -> Self {
+        match &mut self.0 {
+            Kind::Points(task) => task.show_for_dead(),
+            Kind::Logs(task) => task.show_for_dead(),
         }
-        let mut made = Self::new(id, output, speaker, journal, timekeeper, board, settings);
-        match &mut made.0 {
-            Kind::Points(task) => task.show_as(shown),
-            Kind::Logs(task) => task.show_as(shown),
-        }
-        made
+        self
     }
 
     /// The name under which [`Delivery::for_dead`] stands on the board.
@@ -195,9 +179,10 @@ impl<U: Unit> Task<U> {
         }
     }
 
-    fn show_as(&mut self, shown: OutputId) {
-        self.standing = Standing::new(shown.clone(), self.board.clone());
-        self.shown = shown;
+    fn show_for_dead(&mut self) {
+        self.shown = Delivery::shown_for_dead(&self.id, &self.speaker);
+        self.standing = Standing::new(self.shown.clone(), self.board.clone());
+        self.note(|facts| (facts.takes, facts.of_dead) = (U::KIND, true));
     }
 
     /// See [`Delivery::run`].

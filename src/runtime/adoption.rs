@@ -67,7 +67,7 @@ async fn serve(adopted: Adopted, heirs: Heirs, mut stop: Shutdown) {
     let Adopted { speaker, journal } = adopted;
     let mut delivering = Stage::new("delivery of an adopted journal");
     for (id, (output, settings)) in &heirs.outputs {
-        let delivery = Delivery::for_dead(
+        let delivery = Delivery::new(
             id.clone(),
             output.clone(),
             speaker.clone(),
@@ -75,7 +75,8 @@ async fn serve(adopted: Adopted, heirs: Heirs, mut stop: Shutdown) {
             heirs.timekeeper.clone(),
             heirs.board.clone(),
             settings.clone(),
-        );
+        )
+        .for_dead();
         delivering.spawn(|stop| delivery.run(stop.clone(), stop));
     }
     let mut drained = false;
