@@ -30,7 +30,7 @@
 //! |---|---|
 //! | 0 | [`model`]: definitions, labels, samples, windows, points. No tokio, no I/O |
 //! | 1 | [`support`]: time, secrets, HTTP client, Redis link, filesystem roots |
-//! | 2 | [`component`]: the contracts of collectors, feeds, wrappers, journals, outputs |
+//! | 2 | [`component`]: the contracts of collectors, feeds, wrappers, journals, outputs; [`logs`]: lines of text |
 //! | 3 | [`registry`], [`journal`] |
 //! | 4 | [`collectors`], [`feeds`], [`wrappers`], [`outputs`] |
 //! | 5 | [`pipeline`]: windows to points to the journal; delivery |
@@ -46,6 +46,7 @@ pub mod component;
 pub mod config;
 pub mod feeds;
 pub mod journal;
+pub mod logs;
 pub mod model;
 pub mod outputs;
 pub mod pipeline;

@@ -15,9 +15,9 @@ use source::{Reference, paths};
 const LAYERS: [&[&str]; 10] = [
     &["model"],
     &["support"],
-    &["component"],
+    &["component", "logs"],
     &["registry", "journal"],
-    &["collectors", "feeds", "wrappers", "outputs", "logs"],
+    &["collectors", "feeds", "wrappers", "outputs"],
     &["pipeline"],
     &["catalog"],
     &["config"],
@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 10] = [
     &["cli", "main"],
 ];
 
-/// The layer of collectors, feeds, wrappers, outputs and logs.
+/// The layer of collectors, feeds, wrappers and outputs.
 const PARTS: usize = 4;
 /// The highest layer that those see.
 const SEEN_BY_PARTS: usize = 2;

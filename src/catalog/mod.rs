@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::collectors::host;
 use serde_json::Value;
 
+use crate::collectors::host;
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
 use crate::component::feed::Feed;
 use crate::component::output::Output;
 use crate::component::settings::{Problems, Section};
+use crate::component::sighting::Sighting;
 use crate::component::wrapper::Wrapper;
 use crate::feeds;
 use crate::outputs;
+use crate::support::engine::Engine;
 use crate::support::proxy::Proxies;
 use crate::support::redis::target::Target;
 use crate::support::root::Roots;
@@ -33,6 +35,10 @@ pub mod reference;
 pub struct Context<'a> {
     /// Where the device's own files are.
     pub roots: &'a Roots,
+    /// How this machine is called on the series of its containers.
+    pub machine: &'a str,
+    /// The container engine.
+    pub engine: &'a Engine,
     /// How often live points are sent.
     pub release_interval: Duration,
     /// The Redis that is set, if one is.
@@ -65,6 +71,9 @@ pub struct Entry<T: ?Sized> {
     pub build: fn(&Section, &Context<'_>, &mut Findings) -> Option<Box<T>>,
     /// Its section as it takes effect, with every default, to be shown.
     pub effective: fn(&Section) -> Option<Value>,
+    /// Looks whether its target is there, where no list of collectors says what runs; `None` for what only runs when it
+    /// is asked for.
+    pub find: Option<fn(&Section, &Context<'_>) -> Sighting>,
 }
 
 /// Every component of a build.
@@ -85,6 +94,9 @@ pub static CATALOG: Catalog = Catalog {
         descriptor: &host::DESCRIPTOR,
         build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
         effective: host::effective,
+        find: Some(|_, _| Sighting::Readable {
+            what: "this device".to_string(),
+        }),
     }],
     feeds: &[
         Entry {
@@ -99,6 +111,7 @@ pub static CATALOG: Catalog = Catalog {
                 Some(Box::new(made))
             },
             effective: feeds::redis::effective,
+            find: None,
         },
         Entry {
             descriptor: &feeds::resp::DESCRIPTOR,
@@ -107,6 +120,7 @@ pub static CATALOG: Catalog = Catalog {
                 Some(Box::new(made))
             },
             effective: feeds::resp::effective,
+            find: None,
         },
     ],
     wrappers: &[
@@ -120,11 +134,13 @@ pub static CATALOG: Catalog = Catalog {
                 )))
             },
             effective: |_| None,
+            find: None,
         },
         Entry {
             descriptor: &wrappers::simple::DESCRIPTOR,
             build: |_, _, _| Some(Box::new(wrappers::simple::Simple::new())),
             effective: |_| None,
+            find: None,
         },
     ],
     outputs: &[
@@ -136,6 +152,7 @@ pub static CATALOG: Catalog = Catalog {
                 Some(Box::new(made))
             },
             effective: outputs::datadog::effective,
+            find: None,
         },
         Entry {
             descriptor: &outputs::datadog::logs::DESCRIPTOR,
@@ -145,6 +162,7 @@ pub static CATALOG: Catalog = Catalog {
                 Some(Box::new(made))
             },
             effective: outputs::datadog::logs::effective,
+            find: None,
         },
         Entry {
             descriptor: &outputs::console::DESCRIPTOR,
@@ -153,6 +171,7 @@ pub static CATALOG: Catalog = Catalog {
                 Some(Box::new(made))
             },
             effective: outputs::console::effective,
+            find: None,
         },
     ],
 };

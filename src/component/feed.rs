@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use crate::component::journal::{Receipt, ReceiptId};
 use crate::model::log::LogRecord;
 use crate::model::point::Point;
+use crate::model::sample::Samples;
 use crate::model::tally::TalliedWindow;
 use crate::model::time::Timestamp;
 use crate::support::shutdown::Shutdown;
@@ -120,6 +121,10 @@ pub trait Recorder: Send + Sync {
     /// # Errors
     /// The journal cannot be written; it remembers them on, and is told again.
     async fn forget(&self, receipts: &[ReceiptId]) -> Result<(), HandOverError>;
+
+    /// Brings readings of the feed's own metrics (totals, gauges) to the registry, as a collector's, dated now. They
+    /// are not tied to a receipt.
+    fn record(&self, samples: &Samples);
 
     /// Changes what is known of this feed, for the agent's own metrics and the status page. Short: a lock is held.
     fn note(&self, change: &mut dyn FnMut(&mut FeedFacts));

@@ -21,6 +21,7 @@
 //! * [`item_set`]: which items of a block are meant
 //! * [`receipt`]: what makes sure that a hand-over is journalled once
 //! * [`output`]: one destination
+//! * [`sighting`]: what a collector sees before anybody configured it
 //! * [`settings`]: a section of the settings, and every problem in it
 
 pub mod collector;
@@ -32,4 +33,5 @@ pub mod journal;
 pub mod output;
 pub mod receipt;
 pub mod settings;
+pub mod sighting;
 pub mod wrapper;

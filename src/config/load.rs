@@ -14,6 +14,7 @@ use crate::config::redis::Server;
 use crate::config::settings::Settings;
 use crate::config::variables::Setting;
 use crate::config::{check, choose, feeds, place, redis, speaker, variables, words, yaml};
+use crate::support::engine::Engine;
 use crate::support::root::Roots;
 
 pub use crate::config::loaded::{Components, Loaded, Refused};
@@ -262,6 +263,8 @@ fn build(
     };
     let prefix = settings.redis.as_ref().map(|redis| redis.prefix.as_str());
     let context = Context {
+        machine: &settings.host,
+        engine: &Engine::default(),
         redis: redis.map(|server| &server.target),
         prefix: prefix.unwrap_or("chouette"),
         directory: &directory,
@@ -297,6 +300,8 @@ fn build(
     }
     if let (Some(server), Some(entry)) = (by_name, catalog.feed(feeds::REDIS)) {
         let context = Context {
+            machine: &settings.host,
+            engine: &Engine::default(),
             redis: Some(&server.target),
             ..context
         };

@@ -1,5 +1,6 @@
 //! The names, suffixes and label sets of a block, each once, sorted, sharing prefixes with their neighbours.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use hashbrown::HashMap as FastMap;
 
 use crate::journal::bits::{BitReader, BitWriter, Plan, add_difference, difference, put_list, take_list};
 use crate::journal::wire::{Reader, put_after, put_len, put_text};
+use crate::model::fold::Fold;
 use crate::model::labels::Labels;
 use crate::model::metric::Names;
 
@@ -16,6 +18,10 @@ const MOST_TEXT: usize = 256 << 20;
 const DOTTED: u8 = 1;
 /// In a name's flags: it has a scale other than one.
 const SCALED: u8 = 2;
+/// In a name's flags: its labels are folded under the dotted name. Since version 2.
+const FOLDED: u8 = 4;
+/// What a text of a fold takes in memory beside its bytes.
+const FOLD_TEXT: usize = 48;
 
 /// Numbers the distinct ones among shared things: by address first, which is quick, and by content in the end.
 #[derive(Debug)]
@@ -64,8 +70,13 @@ impl<T: Clone> Ranks<T> {
 }
 
 /// What tells two families apart, and their order in a block.
-pub(super) fn name_key(names: &Arc<Names>) -> (Arc<str>, Option<Arc<str>>, u64) {
-    (names.name.clone(), names.dotted.clone(), names.scale.to_bits())
+pub(super) fn name_key(names: &Arc<Names>) -> (Arc<str>, Option<Arc<str>>, u64, Cow<'static, [Fold]>) {
+    (
+        names.name.clone(),
+        names.dotted.clone(),
+        names.scale.to_bits(),
+        names.folds.clone(),
+    )
 }
 
 pub(super) fn put_names(names: &[Arc<Names>], head: &mut Vec<u8>) {
@@ -74,7 +85,9 @@ pub(super) fn put_names(names: &[Arc<Names>], head: &mut Vec<u8>) {
     for names in names {
         let scaled = names.scale.to_bits() != 1f64.to_bits();
         let dotted = names.dotted.is_some();
-        head.push(if dotted { DOTTED } else { 0 } | if scaled { SCALED } else { 0 });
+        let folded = !names.folds.is_empty();
+        let flag = |set, flag| if set { flag } else { 0 };
+        head.push(flag(dotted, DOTTED) | flag(scaled, SCALED) | flag(folded, FOLDED));
         put_after(head, before.0, &names.name);
         before.0 = &names.name;
         if let Some(dotted) = &names.dotted {
@@ -83,6 +96,9 @@ pub(super) fn put_names(names: &[Arc<Names>], head: &mut Vec<u8>) {
         }
         if scaled {
             head.extend_from_slice(&names.scale.to_le_bytes());
+        }
+        if folded {
+            put_folds(&names.folds, head);
         }
     }
 }
@@ -103,13 +119,51 @@ pub(super) fn take_names(most: usize, head: &mut Reader<'_>) -> Option<Vec<Arc<N
             } else {
                 f64::from_le_bytes(head.array()?)
             };
+            let folds = match flags & FOLDED {
+                0 => Cow::Borrowed(&[][..]),
+                _ => Cow::Owned(take_folds(&mut budget, head)?),
+            };
             Some(Arc::new(Names {
                 name: name.as_str().into(),
                 dotted: has_dotted.then(|| dotted.as_str().into()),
                 scale,
+                folds,
             }))
         })
         .collect()
+}
+
+fn put_folds(folds: &[Fold], head: &mut Vec<u8>) {
+    put_len(head, folds.len());
+    for fold in folds {
+        put_text(head, &fold.label);
+        put_text(head, &fold.into);
+        put_len(head, fold.endings.len());
+        for (value, ending) in fold.endings.iter() {
+            put_text(head, value);
+            put_text(head, ending);
+        }
+    }
+}
+
+fn take_folds(budget: &mut usize, head: &mut Reader<'_>) -> Option<Vec<Fold>> {
+    let mut text = |head: &mut Reader<'_>| {
+        let text = head.text()?;
+        // Beside its bytes each costs a place, empty or not.
+        *budget = budget.checked_sub(text.len() + FOLD_TEXT)?;
+        Some(Cow::Owned(text.to_owned()))
+    };
+    let mut folds = Vec::new();
+    for _ in 0..head.len(head.rest().len())? {
+        let (label, into) = (text(head)?, text(head)?);
+        let mut endings = Vec::new();
+        for _ in 0..head.len(head.rest().len())? {
+            endings.push((text(head)?, text(head)?));
+        }
+        let endings = Cow::Owned(endings);
+        folds.push(Fold { label, into, endings });
+    }
+    Some(folds)
 }
 
 pub(super) fn put_texts<T: AsRef<str>>(texts: &[T], head: &mut Vec<u8>) {

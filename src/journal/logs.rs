@@ -54,7 +54,7 @@ pub fn decode(payload: &[u8]) -> Result<Vec<LogRecord>, JournalError> {
     let undecodable = |reason: &str| JournalError::Undecodable {
         reason: reason.to_owned(),
     };
-    let mut outer = Reader::new(unversioned(payload, VERSION, "logs")?);
+    let mut outer = Reader::new(unversioned(payload, VERSION..=VERSION, "logs")?);
     let length = outer
         .len(MOST_BODY)
         .ok_or_else(|| undecodable("its length is impossible"))?;

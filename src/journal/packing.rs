@@ -1,6 +1,7 @@
 //! How what stands in a block is framed and compressed.
 
 use std::io::Read;
+use std::ops::RangeInclusive;
 
 use crate::component::journal::JournalError;
 
@@ -12,12 +13,16 @@ const WINDOW_LOG_MAX: u32 = 24;
 /// What follows the version at the front of a payload; `kind` is what such a block holds.
 ///
 /// # Errors
-/// [`JournalError::Undecodable`]: the version is newer than `version`, or none.
-pub(super) fn unversioned<'a>(payload: &'a [u8], version: u8, kind: &str) -> Result<&'a [u8], JournalError> {
+/// [`JournalError::Undecodable`]: the version is newer than any of `versions`, or none.
+pub(super) fn unversioned<'a>(
+    payload: &'a [u8],
+    versions: RangeInclusive<u8>,
+    kind: &str,
+) -> Result<&'a [u8], JournalError> {
     let reason = match payload.split_first() {
-        Some((found, rest)) if *found == version => return Ok(rest),
-        Some((newer, _)) if *newer > version => {
-            format!("its format {newer} is newer than this agent's {version}")
+        Some((found, rest)) if versions.contains(found) => return Ok(rest),
+        Some((newer, _)) if newer > versions.end() => {
+            format!("its format {newer} is newer than this agent's {}", versions.end())
         }
         _ => format!("it is no block of {kind}"),
     };

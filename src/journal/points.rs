@@ -1,6 +1,6 @@
 //! Points as the payload of a block, and back: columns, a dictionary, lossless numbers.
 //!
-//! # The format, version 1
+//! # The format, version 2
 //!
 //! ```text
 //! version (1 byte) │ bytes of the head before compression (varint) │ bytes after it (varint) │ head, zstd │ bits
@@ -14,8 +14,8 @@
 //!
 //! # The order of points
 //!
-//! A block is a set of points, so it keeps an order of its own: by name, dotted name, scale, suffix, kind, interval,
-//! label text, time, and last by the order in which they were given. That of [`decode`] is the one that item indexes
+//! A block is a set of points, so it keeps an order of its own: by name, dotted name, scale, folds, suffix, kind,
+//! interval, label text, time, and last by the order in which they were given. That of [`decode`] is the one that item indexes
 //! in settlements refer to.
 
 use std::sync::Arc;
@@ -33,8 +33,10 @@ use crate::journal::values::{put_column, take_column};
 use crate::journal::wire::{Reader, put_i64, put_len, put_u64};
 use crate::model::point::{Point, PointKind};
 
-/// The first byte of a payload.
-pub const VERSION: u8 = 1;
+/// The newest version that the first byte of a payload names.
+pub const VERSION: u8 = 2;
+/// The one before labels were folded. What has none is written so, and older agents can read it.
+const UNFOLDED: u8 = 1;
 
 /// Most points in one block. Whoever wraps more makes several blocks of them; a payload that claims more is refused.
 pub const MOST_POINTS: usize = 1 << 22;
@@ -109,7 +111,8 @@ pub fn encode(points: &[Point]) -> Bytes {
     let bits = bits.finish();
     let packed = pack(&head);
     let mut payload = Vec::with_capacity(packed.len() + bits.len() + 8);
-    payload.push(VERSION);
+    let folded = points.iter().any(|point| !point.names.folds.is_empty());
+    payload.push(if folded { VERSION } else { UNFOLDED });
     put_len(&mut payload, head.len());
     put_len(&mut payload, packed.len());
     payload.extend_from_slice(&packed);
@@ -249,7 +252,7 @@ pub fn decode(payload: &[u8]) -> Result<Vec<Point>, JournalError> {
     let undecodable = |reason: &str| JournalError::Undecodable {
         reason: reason.to_owned(),
     };
-    let mut outer = Reader::new(unversioned(payload, VERSION, "points")?);
+    let mut outer = Reader::new(unversioned(payload, UNFOLDED..=VERSION, "points")?);
     let lengths = (outer.len(MOST_HEAD), outer.len(payload.len()));
     let (Some(unpacked), Some(packed)) = lengths else {
         return Err(undecodable("its lengths are impossible"));

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::model::fold::Fold;
 use crate::model::labels::Labels;
 use crate::model::metric::Names;
 
@@ -20,6 +22,7 @@ type Key = (
     String,
     Option<String>,
     u64,
+    Vec<Fold>,
     Option<String>,
     String,
     PointKind,
@@ -33,6 +36,7 @@ fn key(point: &Point) -> Key {
         point.names.name.to_string(),
         point.names.dotted.as_ref().map(ToString::to_string),
         point.names.scale.to_bits(),
+        point.names.folds.to_vec(),
         point.suffix.as_ref().map(ToString::to_string),
         point.labels.text().to_owned(),
         point.kind,
@@ -42,6 +46,17 @@ fn key(point: &Point) -> Key {
     )
 }
 
+fn random_folds(seed: &mut fastrand::Rng) -> Cow<'static, [Fold]> {
+    let fold = |index: usize| Fold {
+        label: format!("k {index}").into(),
+        into: if index == 1 { "" } else { "k 0" }.into(),
+        endings: (0..index)
+            .map(|ending| (format!("{ending}").into(), ".DQ".into()))
+            .collect(),
+    };
+    (0..seed.usize(0..3)).map(fold).collect()
+}
+
 fn random_points(seed: &mut fastrand::Rng) -> Vec<Point> {
     let names: Vec<Arc<Names>> = (0..seed.usize(1..6))
         .map(|index| {
@@ -49,6 +64,7 @@ fn random_points(seed: &mut fastrand::Rng) -> Vec<Point> {
                 name: format!("näme{index}").into(),
                 dotted: seed.bool().then(|| format!("n.{index}").into()),
                 scale: seed.choice([1.0, 100.0, -0.0]).unwrap(),
+                folds: random_folds(seed),
             })
         })
         .collect();
@@ -163,4 +179,18 @@ fn a_newer_version_says_so() {
         error.to_string(),
         "a block cannot be decoded: its format 2 is newer than this agent's 1"
     );
+}
+
+#[test]
+fn what_has_no_folds_is_written_for_older_agents() {
+    let mut points = vec![point("a", &[("state", "dead")], 10, 1.0)];
+    assert_eq!(encode(&points)[0], 1);
+    let mut names = Names::given("b");
+    names.folds = Cow::Owned(vec![Fold::without("state")]);
+    points[0].names = Arc::new(names);
+    let payload = encode(&points);
+    assert_eq!(payload[0], 2);
+    let read = decode(&payload).unwrap();
+    assert_eq!(read, points);
+    assert_eq!(read[0].dotted().1, Labels::empty());
 }

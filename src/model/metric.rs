@@ -1,6 +1,9 @@
 //! What a metric is called and means: declared once for metrics of ours, taken as written from applications.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use crate::model::fold::Fold;
 
 /// What a value of a series says, and so what both its faces show (DESIGN: *Values*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +61,8 @@ pub struct MetricDef {
     pub dotted: Option<&'static str>,
     /// What a value is multiplied by under the dotted name (a ratio shown as a percentage: 100).
     pub scale: f64,
+    /// How its labels are told under the dotted name, where a predecessor had others; empty for as they are.
+    pub dotted_labels: &'static [Fold],
     /// Push a total as the gauge that a predecessor's dashboards expect instead of as increases.
     pub push_as_gauge: bool,
 }
@@ -72,6 +77,7 @@ impl MetricDef {
             labels: &[],
             dotted: None,
             scale: 1.0,
+            dotted_labels: &[],
             push_as_gauge: false,
         }
     }
@@ -104,6 +110,12 @@ impl MetricDef {
         self
     }
 
+    /// Sets how the labels are told under the dotted name.
+    pub const fn dotted_labels(mut self, folds: &'static [Fold]) -> Self {
+        self.dotted_labels = folds;
+        self
+    }
+
     /// Pushes a total as a gauge, as read.
     pub const fn push_as_gauge(mut self) -> Self {
         self.push_as_gauge = true;
@@ -130,6 +142,8 @@ pub struct Names {
     pub dotted: Option<Arc<str>>,
     /// What a value is multiplied by under the dotted name.
     pub scale: f64,
+    /// How labels are told under the dotted name; empty for as they are.
+    pub folds: Cow<'static, [Fold]>,
 }
 
 impl Names {
@@ -139,6 +153,7 @@ impl Names {
             name: name.into(),
             dotted: None,
             scale: 1.0,
+            folds: Cow::Borrowed(&[]),
         }
     }
 
@@ -148,6 +163,7 @@ impl Names {
             name: def.name.into(),
             dotted: def.dotted.map(Into::into),
             scale: def.scale,
+            folds: Cow::Borrowed(def.dotted_labels),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! * [`metric`]: what a metric is called and means
 //! * [`labels`]: an interned, sorted label set
+//! * [`fold`]: how labels are told under a dotted name
 //! * [`sample`]: one observation, as collectors and feeds hand it in
 //! * [`window`]: all samples of one aligned interval, aggregated a series
 //! * [`distribution`]: the observations of a window, exact or as a sketch
@@ -15,6 +16,7 @@
 pub mod block;
 pub mod client;
 pub mod distribution;
+pub mod fold;
 pub mod labels;
 pub mod log;
 pub mod metric;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::fold::folded;
 use crate::model::labels::Labels;
 use crate::model::metric::Names;
 
@@ -48,10 +49,11 @@ pub struct Point {
 }
 
 impl Point {
-    /// The value and name under dotted names: suffix appended, scale applied.
-    pub fn dotted(&self) -> (String, f64) {
+    /// The name, labels and value under dotted names: suffix appended, labels folded, scale applied.
+    pub fn dotted(&self) -> (String, Labels, f64) {
         (
             with_suffix(self.names.for_dotted(), self.suffix.as_deref()),
+            folded(&self.labels, &self.names.folds),
             self.value * self.names.scale,
         )
     }

@@ -104,10 +104,10 @@ struct Line<'a> {
 impl Format {
     /// Appends one point under its dotted name, with the speaker's tags, and a line feed.
     pub fn point(self, point: &Point, speaker: &Speaker, out: &mut Vec<u8>) {
-        let (metric, value) = point.dotted();
+        let (metric, labels, value) = point.dotted();
         let name = SeriesName {
             metric,
-            tags: tags(&point.labels, speaker),
+            tags: tags(&labels, speaker),
             kind: point.kind,
             interval: point.interval,
         };

@@ -149,13 +149,13 @@ impl Merger<'_> {
 
     /// The group that a point belongs to, and its value there.
     fn group(&mut self, point: Point) -> (Option<usize>, f64) {
-        let (metric, value) = match self.names {
+        let (metric, labels, value) = match self.names {
             NameStyle::Dotted => point.dotted(),
-            NameStyle::Prometheus => (point.prometheus_name(), point.value),
+            NameStyle::Prometheus => (point.prometheus_name(), point.labels, point.value),
         };
         let key = Key {
             metric,
-            labels: point.labels,
+            labels,
             kind: point.kind,
             interval: point.interval,
         };

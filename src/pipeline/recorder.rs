@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use crate::component::feed::{FeedFacts, HandOverError, Handed, Recorder};
 use crate::component::journal::{Receipt, ReceiptId};
+use crate::model::sample::Samples;
 use crate::model::time::Timestamp;
 use crate::pipeline::close::BLOCKING_SERIES;
 use crate::pipeline::hands::{Hands, Taken};
@@ -123,6 +124,10 @@ impl Recorder for FeedRecorder {
         forgotten.map_err(|error| HandOverError::Failed {
             reason: error.to_string(),
         })
+    }
+
+    fn record(&self, samples: &Samples) {
+        self.registry.record_collected(self.origin, self.now(), samples);
     }
 
     fn note(&self, change: &mut dyn FnMut(&mut FeedFacts)) {

@@ -5,6 +5,8 @@
 //! * [`quantity`]: durations and sizes as text
 //! * [`root`]: `/proc`, `/sys` and `/` of the device, movable
 //! * [`secret`]: values that no log, page or error shows
+//! * [`command`]: child processes, bounded
+//! * [`engine`]: a container engine and the way to it
 //! * [`http`]: the HTTP client
 //! * [`identity`]: who this agent is
 //! * [`proxy`]: the proxies that it goes through
@@ -12,6 +14,8 @@
 //! * [`redis`]: a Redis and a link to it
 //! * [`url`]: how URLs are shown
 
+pub mod command;
+pub mod engine;
 pub mod http;
 pub mod identity;
 pub mod proxy;

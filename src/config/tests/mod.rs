@@ -50,11 +50,13 @@ static CATALOG: Catalog = Catalog {
             descriptor: &HOST,
             build: host,
             effective: |_| None,
+            find: None,
         },
         Entry {
             descriptor: &NGINX,
             build: host,
             effective: |_| None,
+            find: None,
         },
     ],
     feeds: &[
@@ -62,11 +64,13 @@ static CATALOG: Catalog = Catalog {
             descriptor: &REDIS,
             build: feed,
             effective: |_| None,
+            find: None,
         },
         Entry {
             descriptor: &RESP,
             build: feed,
             effective: |_| None,
+            find: None,
         },
     ],
     wrappers: &[
@@ -74,11 +78,13 @@ static CATALOG: Catalog = Catalog {
             descriptor: &WRAPPER,
             build: wrapper,
             effective: |_| None,
+            find: None,
         },
         Entry {
             descriptor: &SIMPLE,
             build: wrapper,
             effective: |_| None,
+            find: None,
         },
     ],
     outputs: &[
@@ -86,11 +92,13 @@ static CATALOG: Catalog = Catalog {
             descriptor: &DATADOG,
             build: datadog,
             effective: |_| None,
+            find: None,
         },
         Entry {
             descriptor: &DATADOG_LOGS,
             build: datadog,
             effective: |_| None,
+            find: None,
         },
     ],
 };

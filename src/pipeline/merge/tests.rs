@@ -97,9 +97,9 @@ fn series_that_normalise_to_one_add_up_and_of_gauges_the_last_stays() {
 fn names_and_values_are_of_the_destinations_style() {
     let mut percent = point("host_cpu_ratio", Gauge, NOW - 10, 0.25);
     percent.names = Arc::new(Names {
-        name: "host_cpu_ratio".into(),
         dotted: Some("host.cpu.percentage".into()),
         scale: 100.0,
+        ..Names::given("host_cpu_ratio")
     });
     percent.suffix = Some(".max".into());
     let mut output = ScriptedOutput::new();

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::component::feed::{FeedFacts, HandOverError, Handed, Recorder};
 use crate::component::journal::{Receipt, ReceiptId};
+use crate::model::sample::Samples;
 use crate::model::time::Timestamp;
 use crate::model::window::Aggregate;
 
@@ -222,6 +223,8 @@ impl Recorder for Fake {
         }
         Ok(())
     }
+
+    fn record(&self, _: &Samples) {}
 
     fn note(&self, change: &mut dyn FnMut(&mut FeedFacts)) {
         change(&mut self.facts.lock().unwrap());

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::component::feed::{FeedFacts, HandOverError, Handed, Recorder};
 use crate::component::journal::{Receipt, ReceiptId};
+use crate::model::sample::Samples;
 use crate::model::time::Timestamp;
 use crate::model::window::Aggregate;
 
@@ -176,6 +177,8 @@ impl Recorder for Fake {
         });
         Ok(())
     }
+
+    fn record(&self, _: &Samples) {}
 
     fn note(&self, change: &mut dyn FnMut(&mut FeedFacts)) {
         self.journal.send_modify(|journal| change(&mut journal.facts));
