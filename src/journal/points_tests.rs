@@ -177,7 +177,7 @@ fn a_newer_version_says_so() {
     let error = decode(&[VERSION + 1, 0, 0]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a block cannot be decoded: its format 2 is newer than this agent's 1"
+        "a block cannot be decoded: its format 3 is newer than this agent's 2"
     );
 }
 
