@@ -69,8 +69,11 @@ impl<T: Clone> Ranks<T> {
     }
 }
 
+/// Name, dotted name, bits of the scale, folds.
+type NameKey = (Arc<str>, Option<Arc<str>>, u64, Cow<'static, [Fold]>);
+
 /// What tells two families apart, and their order in a block.
-pub(super) fn name_key(names: &Arc<Names>) -> (Arc<str>, Option<Arc<str>>, u64, Cow<'static, [Fold]>) {
+pub(super) fn name_key(names: &Arc<Names>) -> NameKey {
     (
         names.name.clone(),
         names.dotted.clone(),
