@@ -22,6 +22,7 @@ mod cases;
 mod chaos;
 mod cli;
 mod clock;
+mod cluster;
 mod delivery;
 mod disk;
 mod exactly_once;

@@ -93,8 +93,19 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Result<Answer, Failed> {
+    request_with(&CLIENT, method, url, headers, body)
+}
+
+/// The same through a client of the test's own, which verifies or shows certificates.
+pub(crate) fn request_with(
+    client: &reqwest::Client,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Result<Answer, Failed> {
     let method = method.parse::<reqwest::Method>().expect("a method");
-    let mut request = CLIENT.request(method, url).body(body);
+    let mut request = client.request(method, url).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

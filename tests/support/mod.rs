@@ -5,9 +5,13 @@
 pub(crate) mod account;
 pub(crate) mod agent;
 pub(crate) mod backlog;
+pub(crate) mod certificates;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod http;
+pub(crate) mod image;
 pub(crate) mod intake;
+pub(crate) mod namespace;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod prometheus;

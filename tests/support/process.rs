@@ -82,11 +82,20 @@ impl Process {
     /// With the process's output, when it ends before, or when the time is over.
     pub(crate) fn wait_ready(&mut self, url: &str, patience: Duration) {
         wait_for(&format!("{} to answer {url}", self.name), patience, || {
-            if let Some(status) = self.child.try_wait().expect("the state of a child is known") {
-                panic!("{} ended with {status} before it was ready", self.name);
-            }
+            self.assert_runs();
             http::get(url, &[]).ok().filter(|answer| answer.status == 200)
         });
+    }
+
+    /// Nothing, while the process runs.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended: whoever waits for its answer would wait in vain.
+    pub(crate) fn assert_runs(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("the state of a child is known") {
+            panic!("{} ended with {status} before it was ready", self.name);
+        }
     }
 
     /// All that the process has written to stdout and stderr.

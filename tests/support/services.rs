@@ -23,10 +23,24 @@ pub(crate) enum Service {
     Redis5,
     /// Valkey.
     Valkey,
-    /// A Python that has `prometheus_client` and `chouette_iot_client`.
+    /// A Python that has `prometheus_client`, `chouette_iot_client` and `dramatiq`.
     Python,
     /// The library that shows a program another wall clock when it is preloaded.
     Faketime,
+    /// RabbitMQ's start script, as Debian has it.
+    RabbitMq,
+    /// Docker's engine, for a test that starts one of its own.
+    Dockerd,
+    /// Docker's client.
+    DockerCli,
+    /// A busybox that needs no library.
+    Busybox,
+    /// The folder of Kubernetes' programs.
+    Kubernetes,
+    /// The store of Kubernetes.
+    Etcd,
+    /// The container runtime of Kubernetes.
+    Containerd,
 }
 
 impl Service {
@@ -43,6 +57,13 @@ impl Service {
             Self::Valkey => "TAWNY_TEST_VALKEY",
             Self::Python => "TAWNY_TEST_PYTHON",
             Self::Faketime => "TAWNY_TEST_FAKETIME",
+            Self::RabbitMq => "TAWNY_TEST_RABBITMQ",
+            Self::Dockerd => "TAWNY_TEST_DOCKERD",
+            Self::DockerCli => "TAWNY_TEST_DOCKER_CLI",
+            Self::Busybox => "TAWNY_TEST_BUSYBOX",
+            Self::Kubernetes => "TAWNY_TEST_KUBERNETES",
+            Self::Etcd => "TAWNY_TEST_ETCD",
+            Self::Containerd => "TAWNY_TEST_CONTAINERD",
         }
     }
 }
@@ -70,11 +91,30 @@ pub(crate) fn need(service: Service) -> Option<PathBuf> {
             None
         }
         None => {
-            let reason = std::env::var(format!("{variable}_MISSING"));
-            skip(&reason.unwrap_or_else(|_| format!("{variable} is not set; tests/run sets it")));
+            skip_without(variable);
             None
         }
     }
+}
+
+/// The address of the Docker engine that the tests share, as in `unix:///run/docker.sock`; `None` when the test must skip
+/// itself.
+///
+/// # Panics
+///
+/// When there is none and `TAWNY_REQUIRE=all` forbids skips.
+pub(crate) fn need_engine() -> Option<String> {
+    let variable = "TAWNY_TEST_DOCKER";
+    let address = std::env::var(variable).ok();
+    if address.is_none() {
+        skip_without(variable);
+    }
+    address
+}
+
+fn skip_without(variable: &str) {
+    let reason = std::env::var(format!("{variable}_MISSING"));
+    skip(&reason.unwrap_or_else(|_| format!("{variable} is not set; tests/run sets it")));
 }
 
 /// Records that the calling test cannot run here, and why. For what is no program: a right, a kernel's ability.
