@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::cluster::{Cluster, Login, NODE, PATIENCE};
+use crate::support::leftovers;
 use crate::support::wait::wait_for;
 
 /// An account that may read the statistics of nodes and nothing else.
@@ -75,25 +76,11 @@ fn a_kubernetes_node_comes_up_answers_and_leaves_nothing() {
     drop(cluster);
     assert!(!network.exists(), "the network namespace is left");
     assert!(!folder.exists(), "the folder is left");
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("the mounts are listed");
-    assert!(
-        !mounts.contains(&folder.display().to_string()),
-        "mounts are left: {mounts}"
-    );
-    assert_eq!(processes(&folder.display().to_string()), Vec::<String>::new());
+    assert_eq!(leftovers::mounts(&folder), Vec::<String>::new());
+    assert_eq!(leftovers::processes(&folder), []);
     for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
         let path = hierarchy.path().join(&name);
         assert!(!path.exists(), "{} is left", path.display());
     }
     assert!(!Path::new("/sys/fs/cgroup").join(&name).exists());
-}
-
-/// The command lines that name this folder.
-fn processes(folder: &str) -> Vec<String> {
-    let processes = fs::read_dir("/proc").expect("the processes are listed").flatten();
-    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    lines
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(folder))
-        .collect()
 }

@@ -1,88 +1,79 @@
-//! What the cluster's programs leave behind when they end: containers, mounts, files outside its folder.
+//! What the cluster's programs leave behind beside processes and mounts: containers, records outside its folder, and
+//! settings of the kernel.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use crate::support::wait::wait_for;
+use crate::support::leftovers;
 
-use super::PATIENCE;
 use super::programs::Programs;
 
-/// Ends every container and the shims that hold them. containerd itself would leave them running.
+/// Ends every container and the shims that hold them, which containerd itself would leave running, and removes what the
+/// network plug-ins wrote down about them.
 pub(super) fn end_containers(programs: &Programs, folder: &Path) {
     let list = |what: &str| -> Vec<String> {
         let output = programs.ctr(&[what, "list", "--quiet"]).output();
         let text = output.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&text)
-            .split_whitespace()
-            .map(ToOwned::to_owned)
-            .collect()
+        let text = String::from_utf8_lossy(&text);
+        text.split_whitespace().map(ToOwned::to_owned).collect()
     };
     for task in list("tasks") {
         // One that has just ended is refused.
         let _ = programs.ctr(&["tasks", "delete", "--force", &task]).output();
     }
-    for container in list("containers") {
-        let _ = programs.ctr(&["containers", "delete", &container]).output();
+    let containers = list("containers");
+    for container in &containers {
+        let _ = programs.ctr(&["containers", "delete", container]).output();
     }
-    wait_for("the end of the containers' shims", PATIENCE, || {
-        shims(folder).is_empty().then_some(())
-    });
-}
-
-/// The shims of this folder's containerd; they have its address on their command line.
-fn shims(folder: &Path) -> Vec<String> {
-    let folder = folder.display().to_string();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    lines
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains("containerd-shim") && line.contains(&folder))
-        .collect()
-}
-
-/// What is mounted below the folder, the deepest first.
-pub(crate) fn mounts(folder: &Path) -> Vec<String> {
-    let table = fs::read_to_string("/proc/self/mounts").expect("the mounts are listed");
-    let points = table.lines().filter_map(|line| line.split(' ').nth(1));
-    let mut points: Vec<String> = points
-        .filter(|point| Path::new(point).starts_with(folder))
-        .map(ToOwned::to_owned)
-        .collect();
-    points.sort_by_key(|point| std::cmp::Reverse(point.len()));
-    points
-}
-
-/// Unmounts all below the folder: secrets of pods, root file systems, the pods' network namespaces.
-pub(super) fn unmount(folder: &Path) {
-    for point in mounts(folder) {
-        let _ = Command::new("umount").args(["--lazy", &point]).output();
-    }
-}
-
-/// Removes what lies outside the folder: links to the containers' logs, and the network plug-ins' records.
-pub(super) fn remove_files(folder: &Path, network: &str) {
-    for link in fs::read_dir("/var/log/containers")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        if fs::read_link(link.path()).is_ok_and(|target| target.starts_with(folder)) {
-            let _ = fs::remove_file(link.path());
+    leftovers::wait_for_shims(folder);
+    for record in files("/var/lib/cni/results") {
+        let name = record.file_name().unwrap_or_default().to_string_lossy();
+        if containers.iter().any(|container| name.contains(container)) {
+            let _ = fs::remove_file(&record);
         }
     }
-    for record in fs::read_dir("/var/lib/cni/results")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        if record
-            .file_name()
-            .to_string_lossy()
-            .starts_with(&format!("{network}-"))
-        {
-            let _ = fs::remove_file(record.path());
+}
+
+/// Removes the links to the containers' logs, which the kubelet makes at this one place.
+pub(super) fn remove_links(folder: &Path) {
+    for link in files("/var/log/containers") {
+        if fs::read_link(&link).is_ok_and(|target| target.starts_with(folder)) {
+            let _ = fs::remove_file(&link);
+        }
+    }
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// The settings of the machine's kernel that a kubelet changes, as they were; they come back with this value's end.
+pub(super) struct KernelSettings(Vec<(PathBuf, Vec<u8>)>);
+
+impl KernelSettings {
+    pub(super) fn remember() -> Self {
+        let names = [
+            "vm/overcommit_memory",
+            "vm/panic_on_oom",
+            "kernel/panic",
+            "kernel/panic_on_oops",
+            "kernel/keys/root_maxkeys",
+            "kernel/keys/root_maxbytes",
+        ];
+        let paths = names.map(|name| Path::new("/proc/sys").join(name));
+        let known = paths
+            .into_iter()
+            .filter_map(|path| Some((path.clone(), fs::read(path).ok()?)));
+        Self(known.collect())
+    }
+}
+
+impl Drop for KernelSettings {
+    fn drop(&mut self) {
+        for (path, value) in &self.0 {
+            // An error says that it cannot be changed here, so that it has not been.
+            let _ = fs::write(path, value);
         }
     }
 }

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use crate::support::certificates::{Authority, Identity};
 use crate::support::http::{self, Answer};
 use crate::support::image;
+use crate::support::leftovers::unmount;
 use crate::support::namespace::Namespace;
 use crate::support::process::Process;
 use crate::support::services::{Service, need, skip};
@@ -25,6 +26,7 @@ use crate::support::wait::wait_for;
 
 use cgroups::Cgroups;
 use identities::Identities;
+use leftovers::KernelSettings;
 use programs::Programs;
 
 /// How long anything of the cluster may take. It is seconds on a machine that does nothing else.
@@ -67,6 +69,7 @@ pub(crate) struct Cluster {
     cgroups: Option<Cgroups>,
     namespace: Option<Namespace>,
     folder: TempDir,
+    _settings: KernelSettings,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -117,6 +120,7 @@ impl Cluster {
             cgroups: Some(cgroups),
             namespace: Some(namespace),
             folder,
+            _settings: KernelSettings::remember(),
             _one: one,
         };
         cluster.bring_up();
@@ -333,8 +337,8 @@ impl Drop for Cluster {
         stop(&mut self.containerd);
         stop(&mut self.etcd);
         self.namespace = None;
-        leftovers::unmount(self.folder.path());
-        leftovers::remove_files(self.folder.path(), self.programs.network());
+        unmount(self.folder.path());
+        leftovers::remove_links(self.folder.path());
         self.cgroups = None;
     }
 }

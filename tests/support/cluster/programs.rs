@@ -51,10 +51,6 @@ impl Programs {
         }
     }
 
-    pub(super) fn network(&self) -> &str {
-        &self.network
-    }
-
     pub(super) fn etcd(&self) -> Process {
         let mut command = self.command(&self.etcd);
         command
