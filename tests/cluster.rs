@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::agent::Agent;
 use crate::support::cluster::{Cluster, Login, NODE, PATIENCE};
 use crate::support::leftovers;
 use crate::support::wait::wait_for;
@@ -63,6 +64,12 @@ fn a_kubernetes_node_comes_up_answers_and_leaves_nothing() {
         Some(200)
     );
     assert_eq!(status("/stats/summary", Login::Nobody), Some(401));
+
+    let mut agent = Agent::new(&[]);
+    agent.live_in(cluster.namespace());
+    agent.start_again();
+    assert_eq!(agent.scrape("").status, 200);
+    drop(agent);
 
     cluster.restart_kubelet_self_signed();
     assert_ne!(cluster.kubelet_ca(), cluster.ca());

@@ -61,7 +61,7 @@ fn an_engine_with_tls_is_killed_and_comes_back() {
     assert_eq!(ask(&[&ca, &certificate, &key]), Some(engine.run_docker(&version)));
     assert_eq!(ask(&[&ca]), None);
 
-    let container = engine.run("stays", &[], "exec sleep 1000");
+    let container = engine.run("stays", &["--stop-signal", "KILL"], "exec sleep 1000");
     engine.kill_9();
     assert!(!engine.docker(&version).status.success());
     engine.start_again();

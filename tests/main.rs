@@ -32,6 +32,7 @@ mod feed_logs;
 mod layers;
 mod logs;
 mod names;
+mod namespace;
 mod newcomer;
 mod openmetrics;
 mod prometheus;

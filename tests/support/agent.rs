@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::support::http::{self, Answer};
+use crate::support::namespace::{Namespace, Way};
 use crate::support::process::{Port, Process};
 use crate::support::wait::PATIENCE;
 
@@ -27,6 +28,8 @@ pub(crate) struct Agent {
     /// Variables of its own that it goes without.
     absent: Vec<String>,
     arguments: Vec<String>,
+    /// Where it runs, if not here: what its command line begins with, and the way from its port here to its port there.
+    elsewhere: Option<([String; 2], Way)>,
 }
 
 impl Agent {
@@ -49,6 +52,7 @@ impl Agent {
             variables: Vec::new(),
             absent: Vec::new(),
             arguments: Vec::new(),
+            elsewhere: None,
             process: None,
         };
         for (name, value) in variables {
@@ -76,6 +80,12 @@ impl Agent {
     /// Sets the command line's arguments for the next start; none at first, which means `run`.
     pub(crate) fn arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(ToString::to_string).collect();
+    }
+
+    /// Has the next start run it in this network namespace. It is still reached at its [`address`](Self::address).
+    pub(crate) fn live_in(&mut self, namespace: &Namespace) {
+        let way = namespace.lead_in(self.port.number(), &self.port.address());
+        self.elsewhere = Some((namespace.prefix(), way));
     }
 
     /// Starts the agent, on the same port and journal as before, and waits until it is ready.
@@ -111,7 +121,15 @@ impl Agent {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tawny"));
+        let program = env!("CARGO_BIN_EXE_tawny");
+        let mut command = match &self.elsewhere {
+            Some(([enter, place], _)) => {
+                let mut command = Command::new(enter);
+                command.args([place, program]);
+                command
+            }
+            None => Command::new(program),
+        };
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
