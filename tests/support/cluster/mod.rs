@@ -83,6 +83,12 @@ impl Cluster {
             skip("only root can start a Kubernetes node");
             return None;
         }
+        if let Some(helper) = programs::missing_helper() {
+            skip(&format!(
+                "a Kubernetes node needs the program {helper}; tests/run installs it"
+            ));
+            return None;
+        }
         // Another test's failure under the lock is no failure of this one.
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::Builder::new().prefix("tawny-kube-").tempdir();

@@ -19,6 +19,23 @@ const PODS: &str = "10.244.0.0/24";
 /// containerd calls runc, and the network plug-ins call iptables; both lie where only root's path leads.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What the programs call, beside those that they are handed over with.
+const HELPERS: [&str; 7] = ["nsenter", "ip", "ctr", "runc", "iptables", "conntrack", "umount"];
+/// Where Debian puts the network plug-ins.
+const PLUGINS: &str = "/usr/lib/cni";
+
+/// The first helper that this machine lacks.
+pub(super) fn missing_helper() -> Option<&'static str> {
+    let is_there = |name: &str| {
+        PATH.split(':')
+            .any(|folder| Path::new(folder).join(name).exists())
+    };
+    if !Path::new(PLUGINS).join("bridge").exists() {
+        return Some("network plug-in bridge");
+    }
+    HELPERS.into_iter().find(|name| !is_there(name))
+}
+
 /// Where the programs are and what they share.
 pub(super) struct Programs {
     folder: PathBuf,
@@ -79,11 +96,11 @@ state = "{here}/containerd/state"
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+    bin_dir = "{PLUGINS}"
     conf_dir = "{here}/cni"
 "#
         );
-        let plugins = format!(
+        let chain = format!(
             r#"{{"cniVersion": "0.4.0", "name": "{network}", "plugins": [
   {{"type": "bridge", "bridge": "pods0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
     "ipam": {{"type": "host-local", "dataDir": "{here}/cni-addresses", "ranges": [[{{"subnet": "{PODS}"}}]],
@@ -92,7 +109,7 @@ state = "{here}/containerd/state"
 "#
         );
         fs::create_dir_all(self.folder.join("cni")).expect("a folder of the network plug-ins");
-        self.write("cni/10-pods.conflist", &plugins);
+        self.write("cni/10-pods.conflist", &chain);
         let file = self.write("containerd.toml", &settings);
         let mut command = self.command(&self.containerd);
         self.start("containerd", command.arg("--config").arg(file))
