@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::collectors::host;
+use crate::collectors::queue::dramatiq;
 use crate::component::collector::Collector;
 use crate::component::descriptor::Descriptor;
 use crate::component::feed::Feed;
@@ -90,14 +91,24 @@ pub struct Catalog {
 
 /// Every component of this program.
 pub static CATALOG: Catalog = Catalog {
-    collectors: &[Entry {
-        descriptor: &host::DESCRIPTOR,
-        build: |section, cx, findings| boxed(host::build(section, cx.roots.clone(), &mut findings.problems)),
-        effective: host::effective,
-        find: Some(|_, _| Sighting::Readable {
-            what: "this device".to_string(),
-        }),
-    }],
+    collectors: &[
+        Entry {
+            descriptor: &host::DESCRIPTOR,
+            build: |section, cx, findings| {
+                boxed(host::build(section, cx.roots.clone(), &mut findings.problems))
+            },
+            effective: host::effective,
+            find: Some(|_, _| Sighting::Readable {
+                what: "this device".to_string(),
+            }),
+        },
+        Entry {
+            descriptor: &dramatiq::DESCRIPTOR,
+            build: |section, cx, findings| boxed(dramatiq::build(section, cx.redis, &mut findings.problems)),
+            effective: dramatiq::effective,
+            find: None,
+        },
+    ],
     feeds: &[
         Entry {
             descriptor: &feeds::redis::DESCRIPTOR,

@@ -1,4 +1,4 @@
-//! URLs: how they are shown, and whether they stay on this machine.
+//! URLs: how they are shown, what is written with `%` in them, and whether they stay on this machine.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,6 +24,17 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// Text of a URL in which `%41` stands for `A`; `None` where no two digits follow a `%`, or the bytes are no UTF-8.
+pub fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Whether a URL's host is this machine itself.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -43,6 +54,14 @@ mod tests {
     fn secrets_in_a_url_are_not_shown() {
         let url = Url::parse("https://me:pw@intake.test:8443/api/v2?api_key=k#f").unwrap();
         assert_eq!(Shown(&url).to_string(), "https://intake.test:8443/api/v2");
+    }
+
+    #[test]
+    fn what_is_written_with_a_percent_sign_is_read() {
+        assert_eq!(decoded("p%40s%3as:%25").as_deref(), Some("p@s:s:%"));
+        for bad in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::support::redis::target::{PORT, SENTINEL_PORT, Target, TargetKind};
 use crate::support::secret::Secret;
+use crate::support::url;
 
 /// What is wrong with a URL. It shows no part in which a password can be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,14 +214,7 @@ fn database(text: &str) -> Result<u16, AddressError> {
 
 /// Text in which `%41` stands for `A`.
 fn decoded(text: &str) -> Result<String, AddressError> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).ok_or(AddressError::Percent)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| AddressError::Percent)?);
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).map_err(|_| AddressError::Percent)
+    url::decoded(text).ok_or(AddressError::Percent)
 }
 
 #[cfg(test)]
