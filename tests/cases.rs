@@ -1,7 +1,7 @@
 //! Runs collectors over their case folders and compares what they give with what is written down.
 //!
-//! A case is `tests/cases/<collector>/<case>/`: a folder `1`, `2`, … with the target's files for each reading,
-//! `settings.yaml` where the settings are not the defaults, and `expected.txt`. `UPDATE_GOLDEN=1` writes the latter;
+//! A case is `tests/cases/<collector>/<case>/`: a folder `1`, `2`, … with the target's files for each reading, or in
+//! `1/answers` what a target on the network says (`support::answers` tells the names of these files); `settings.yaml` where the settings are not the defaults, and `expected.txt`. `UPDATE_GOLDEN=1` writes the latter;
 //! read the difference before it is committed. Every collector has a normal case, one called `empty` and one
 //! called `broken`; `source.txt` says where a case comes from.
 #![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tawny::collectors::host;
+use tawny::collectors::queue::dramatiq;
 use tawny::component::collector::Collector;
 use tawny::component::descriptor::Descriptor;
 use tawny::component::settings::{Problems, Section};
@@ -19,12 +20,16 @@ use tawny::model::labels::Labels;
 use tawny::model::sample::Samples;
 use tawny::support::root::Roots;
 
+use crate::support::answers;
+
 /// What a collector is made from for one case.
 pub(crate) struct Case {
     /// Its settings.
     pub(crate) section: Section,
     /// Where the files of the reading under way are.
     pub(crate) files: PathBuf,
+    /// Where a server says what the files in `answers` of the reading under way say: `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
 }
 
 /// How a metric is written down.
@@ -85,6 +90,7 @@ where
     let case = Case {
         section: Section::new(descriptor.name, value),
         files: home.path().join("now"),
+        url: answers::serve(home.path().join("now/answers")),
     };
     let mut problems = Problems::default();
     let collector = build(&case, &mut problems);
@@ -107,6 +113,7 @@ where
         ));
         if let Err(error) = result {
             let error = error.to_string().replace(case.files.to_str().unwrap(), "");
+            let error = error.replace(&case.url, "http://TARGET");
             text.push_str(&format!("error: {}\n", error.replace("; ", "\n  and: ")));
         }
     }
@@ -176,5 +183,19 @@ async fn host_gives_what_its_cases_say() {
         let roots = Roots::new(below("proc"), below("sys"), below("root"));
         Some(Box::new(host::build(&case.section, roots, problems)?))
     })
+    .await;
+}
+
+#[tokio::test]
+async fn dramatiq_gives_what_its_cases_say() {
+    check(
+        &dramatiq::DESCRIPTOR,
+        |_| Show::Value,
+        |case, problems| {
+            let mut section = case.section.clone();
+            section.value["rabbitmq_url"] = case.url.as_str().into();
+            Some(Box::new(dramatiq::build(&section, None, problems)?))
+        },
+    )
     .await;
 }

@@ -265,7 +265,8 @@ fn build(
     let context = Context {
         machine: &settings.host,
         engine: &Engine::default(),
-        redis: redis.map(|server| &server.target),
+        // Where it is only known by its name, a collector of it finds out whether it is there.
+        redis: redis.or(by_name).map(|server| &server.target),
         prefix: prefix.unwrap_or("chouette"),
         directory: &directory,
         logs: settings

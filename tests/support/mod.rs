@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 pub(crate) mod agent;
+pub(crate) mod answers;
 pub(crate) mod backlog;
 pub(crate) mod certificates;
 pub(crate) mod client;
