@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::agent::Agent;
+use crate::support::agent::{Agent, tawny};
 use crate::support::intake::{Intake, KEY};
 use crate::support::page::Page;
 use crate::support::rabbitmq::RabbitMq;
@@ -154,4 +154,22 @@ fn the_queues_of_dramatiq_in_rabbitmq_are_on_the_page() {
     agent.start_again();
     wait_page(&agent, &expected);
     assert!(agent.terminate().success());
+}
+
+#[test]
+fn the_original_that_never_named_its_redis_is_checked_and_nobody_else() {
+    let variables = [
+        ("API_KEY", KEY),
+        ("COLLECTOR_PLUGINS", r#"["dramatiq"]"#),
+        ("GLOBAL_TAGS", "[]"),
+    ];
+    let by_name = tawny(&["check"], &variables);
+    assert!(by_name.status.success(), "{by_name:?}");
+    let without = tawny(&["check"], &variables[..2]);
+    let told = String::from_utf8_lossy(&[without.stdout, without.stderr].concat()).into_owned();
+    assert!(!without.status.success());
+    assert!(
+        told.contains("collectors.dramatiq.redis_url: says nothing"),
+        "{told}"
+    );
 }
