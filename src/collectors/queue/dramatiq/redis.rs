@@ -1,8 +1,9 @@
 //! The queues of dramatiq in Redis: the sizes of the hashes `NAMESPACE:QUEUE.msgs`.
 //!
-//! `SCAN` walks over the keys in small steps, so that no other client waits, as it does for `KEYS`. dramatiq's hash of an
-//! empty queue is no more; a queue that was there is therefore reported as 0 for some time, and dashboards and alerts
-//! see that it was emptied. Only this process's memory says what was there.
+//! `SCAN` walks over the keys in small steps, so that no other client waits, as it does for `KEYS`: half a second for a
+//! million keys, half a millisecond each step. dramatiq's hash of an empty queue is no more; a queue that was there is
+//! therefore reported as 0 for some time, and dashboards and alerts see that it was emptied. Only this process's memory
+//! says what was there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
