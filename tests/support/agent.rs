@@ -18,7 +18,8 @@ const STOP: Duration = Duration::from_secs(30);
 /// A running agent with a port, a home, and a journal of its own.
 ///
 /// It sees nothing of the environment but what the test gives it, and the variables that keep it to itself:
-/// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`. The test's own variables win.
+/// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`, and, where the test sets none of Docker's variables, a
+/// `DOCKER_SOCKET_PATH` where nothing is, so that it does not find the machine's own engine. The test's own variables win.
 pub(crate) struct Agent {
     /// First, so that its log is still there when it is dropped.
     process: Option<Process>,
@@ -138,6 +139,9 @@ impl Agent {
             .env("TAWNY_JOURNAL_DIR", self.journal())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
+        if !self.variables.iter().any(|(name, _)| name.starts_with("DOCKER_")) {
+            command.env("DOCKER_SOCKET_PATH", self.home().join("no-docker.sock"));
+        }
         for name in &self.absent {
             command.env_remove(name);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::load::{Flags, Loaded, Refused, load_with};
 use crate::catalog::{Catalog, Context, Entry, Findings};
@@ -14,12 +15,15 @@ use crate::component::descriptor::{Descriptor, Role};
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::component::output::Output;
 use crate::component::settings::Section;
+use crate::component::sighting::Sighting;
 use crate::component::wrapper::Wrapper;
 use crate::model::point::Point;
 use crate::model::window::Window;
 use crate::support::secret::Secret;
 use crate::support::shutdown::Shutdown;
 
+mod docker;
+mod found;
 mod layers;
 mod redis;
 mod variables;
@@ -36,8 +40,13 @@ const fn descriptor(name: &'static str, role: Role) -> Descriptor {
 
 static HOST: Descriptor = descriptor("host", Role::Collector);
 static NGINX: Descriptor = descriptor("nginx", Role::Collector);
+static TEGRASTATS: Descriptor = descriptor("tegrastats", Role::Collector);
+static DRAMATIQ: Descriptor = descriptor("dramatiq", Role::Collector);
+static K8S: Descriptor = descriptor("k8s", Role::Collector);
+static DOCKER: Descriptor = descriptor("docker", Role::Collector);
 static REDIS: Descriptor = descriptor("redis", Role::Feed);
 static RESP: Descriptor = descriptor("resp", Role::Feed);
+static CONTAINER_LOGS: Descriptor = descriptor("container_logs", Role::Feed);
 static DATADOG_LOGS: Descriptor = descriptor("datadog_logs", Role::Output);
 static DATADOG: Descriptor = descriptor("datadog", Role::Output);
 
@@ -58,6 +67,30 @@ static CATALOG: Catalog = Catalog {
             effective: |_| None,
             find: None,
         },
+        Entry {
+            descriptor: &TEGRASTATS,
+            build: tegrastats,
+            effective: |_| None,
+            find: Some(|section, cx| look(section.value.get("path").and_then(Value::as_str), cx)),
+        },
+        Entry {
+            descriptor: &DRAMATIQ,
+            build: anything,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &K8S,
+            build: anything,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &DOCKER,
+            build: anything,
+            effective: |_| None,
+            find: Some(|_, cx| look(cx.engine.endpoint.strip_prefix("unix://"), cx)),
+        },
     ],
     feeds: &[
         Entry {
@@ -69,6 +102,12 @@ static CATALOG: Catalog = Catalog {
         Entry {
             descriptor: &RESP,
             build: feed,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &CONTAINER_LOGS,
+            build: |_, _, _| Some(Box::new(Feeding)),
             effective: |_| None,
             find: None,
         },
@@ -112,6 +151,41 @@ struct Host {
 
 fn host(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
     section.read::<Host>(&mut findings.problems);
+    None
+}
+
+/// Looks below a root that tests make: what is empty there may not be read.
+fn look(path: Option<&str>, cx: &Context<'_>) -> Sighting {
+    let Some(path) = path.map(|path| cx.roots.device_path(path)) else {
+        return Sighting::Absent;
+    };
+    let what = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) if text.is_empty() => Sighting::Unreadable {
+            what,
+            remedy: "fill it".to_string(),
+        },
+        Ok(_) => Sighting::Readable { what },
+        Err(_) => Sighting::Absent,
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Tegrastats {
+    metrics: Vec<String>,
+    path: String,
+}
+
+fn tegrastats(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
+    let read = section.read::<Tegrastats>(&mut findings.problems)?;
+    if read.path.ends_with("/broken") {
+        findings.problems.add(&section.path, "cannot be made");
+    }
+    None
+}
+
+fn anything(_: &Section, _: &Context<'_>, _: &mut Findings) -> Option<Box<dyn Collector>> {
     None
 }
 
