@@ -17,7 +17,7 @@ use crate::support::engine::Engine;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DockerSettings {
-    /// Where it listens: `unix:///PATH` or `tcp://HOST:PORT`; default `unix:///var/run/docker.sock`.
+    /// Where it listens: `unix:///PATH`, `tcp://HOST:PORT`, `https://HOST:PORT`; default `unix:///var/run/docker.sock`.
     pub endpoint: String,
     /// With TLS: the certificates to trust (PEM); default the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct DockerSettings {
     /// With TLS: the key of `cert_file` (PEM).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
-    /// Whether `tcp://` speaks TLS; default: where one of the files is set.
+    /// Whether `tcp://` speaks TLS; default: for `https://`, and where one of the files is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<bool>,
 }
@@ -61,11 +61,20 @@ impl DockerSettings {
                 None
             }
         };
+        // Of an address that cannot be read nothing is found.
+        let engine = Engine::parse(&self.endpoint).unwrap_or_else(|error| {
+            problems.add("docker.endpoint", error.to_string());
+            Engine {
+                endpoint: self.endpoint.clone(),
+                ..Engine::default()
+            }
+        });
+        let by_file = files.iter().any(|file| file.is_some());
         Engine {
-            endpoint: self.endpoint.clone(),
             ca_file: self.ca_file.clone(),
             identity,
-            tls: self.tls.unwrap_or(files.iter().any(|file| file.is_some())),
+            tls: self.tls.unwrap_or(engine.tls || by_file),
+            ..engine
         }
     }
 }

@@ -91,3 +91,22 @@ fn the_machines_name_is_the_hosts_unless_it_is_set() {
     let file = from_file("machine: press-8\n", &[host]).unwrap();
     assert_eq!(file.settings.machine, "press-8");
 }
+
+#[test]
+fn an_address_that_cannot_be_used_is_an_error_for_those_who_ask_for_containers() {
+    let ssh = ("DOCKER_HOST", "ssh://me@engine");
+    let client = from_variables(&[ssh]).unwrap();
+    assert!(
+        warnings(&client)[0].starts_with("DOCKER_HOST: `ssh://me@engine` is no address of an engine"),
+        "{:?}",
+        warnings(&client)
+    );
+    assert_eq!(names(&client.settings.collectors), ["host"]);
+    for asked in [("COLLECTOR_PLUGINS", r#"["docker"]"#), ("LOGS_DIR", "/logs")] {
+        let problems = problems(from_variables(&[ssh, asked]));
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].starts_with("DOCKER_HOST: "), "{problems:?}");
+    }
+    let relative = problems(from_variables(&[("DOCKER_SOCKET_PATH", "docker.sock")]));
+    assert!(relative[0].starts_with("DOCKER_SOCKET_PATH: "), "{relative:?}");
+}
