@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Context, Findings};
 use crate::component::settings::{Problem, Problems, Section};
 use crate::config::environment::Environment;
 use crate::config::found::Found;
+use crate::config::layers::{Origin, Origins};
 use crate::config::loaded::Components;
 use crate::config::redis::Server;
 use crate::config::settings::Settings;
@@ -16,6 +17,9 @@ use crate::config::{choose, feeds};
 use crate::support::engine::Engine;
 use crate::support::redis::target::Target;
 use crate::support::root::Roots;
+
+/// Reads a variable.
+type Variable<'a> = Box<dyn Fn(&str) -> Option<String> + 'a>;
 
 /// What components may need beside their own sections.
 pub(super) struct Around<'a> {
@@ -27,7 +31,7 @@ pub(super) struct Around<'a> {
     prefix: String,
     directory: PathBuf,
     logs: bool,
-    variable: Box<dyn Fn(&str) -> Option<String> + 'a>,
+    variable: Variable<'a>,
 }
 
 impl<'a> Around<'a> {
@@ -78,17 +82,19 @@ pub(super) struct Built {
     pub(super) left_out: Vec<&'static str>,
 }
 
-/// Makes every component. A collector that was only found is left out with a warning where it cannot be made, unless it
-/// is `asked` for what is wrong: somebody set that.
+/// Makes every component. A collector that was only found is left out with a warning where it cannot be made, unless
+/// what is wrong was set by a variable.
 pub(super) fn build(
     settings: &Settings,
     (redis, by_name): (Option<&Server>, Option<&Server>),
     around: &Around<'_>,
     catalog: &Catalog,
-    (found, asked): (&[Found], &dyn Fn(&Problem) -> bool),
+    found: &[Found],
+    origins: &Origins,
     findings: &mut Findings,
 ) -> Built {
     let context = around.context();
+    let set = |problem: &Problem| matches!(origins.of(&problem.path), Origin::Variable(_));
     let mut components = Components::default();
     let mut left_out = Vec::new();
     for (name, collector) in &settings.collectors {
@@ -98,7 +104,7 @@ pub(super) fn build(
         let mut own = Findings::default();
         let made = (entry.build)(&collector.section, &context, &mut own);
         let by_itself = found.iter().find(|one| one.collector == name);
-        match by_itself.filter(|_| !own.problems.is_empty() && !own.problems.iter().any(asked)) {
+        match by_itself.filter(|_| !own.problems.is_empty() && !own.problems.iter().any(set)) {
             Some(found) => {
                 leave_out(&collector.section.path, &own.problems, &mut findings.warnings);
                 left_out.push(found.collector);

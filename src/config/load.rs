@@ -212,13 +212,13 @@ fn read_typed(
         let engine = docker::settle(&settings, &layers.origins, &mut findings);
         let around = Around::new(&settings, environment, engine, redis.as_ref());
         let servers = (redis.as_ref(), redis_by_name.as_ref());
-        let asked = |problem: &Problem| matches!(layers.origins.of(&problem.path), Origin::Variable(_));
         let built = build(
             &settings,
             servers,
             &around,
             catalog,
-            (seen, &asked),
+            seen,
+            &layers.origins,
             &mut findings,
         );
         let mut retyped = false;

@@ -1,5 +1,6 @@
 //! The binary under test, as a child process.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -31,6 +32,8 @@ pub(crate) struct Agent {
     arguments: Vec<String>,
     /// Where it runs, if not here: what its command line begins with, and the way from its port here to its port there.
     elsewhere: Option<([String; 2], Way)>,
+    /// The program, with its arguments, that starts the agent.
+    under: Vec<String>,
 }
 
 impl Agent {
@@ -54,6 +57,7 @@ impl Agent {
             absent: Vec::new(),
             arguments: Vec::new(),
             elsewhere: None,
+            under: Vec::new(),
             process: None,
         };
         for (name, value) in variables {
@@ -89,6 +93,11 @@ impl Agent {
         self.elsewhere = Some((namespace.prefix(), way));
     }
 
+    /// Has it started by another program, which becomes it: `["setpriv", "--reuid", "65534"]`.
+    pub(crate) fn run_under(&mut self, program: &[&str]) {
+        self.under = program.iter().map(ToString::to_string).collect();
+    }
+
     /// Starts the agent, on the same port and journal as before, and waits until it is ready.
     ///
     /// # Panics
@@ -122,15 +131,11 @@ impl Agent {
     }
 
     fn command(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_tawny");
-        let mut command = match &self.elsewhere {
-            Some(([enter, place], _)) => {
-                let mut command = Command::new(enter);
-                command.args([place, program]);
-                command
-            }
-            None => Command::new(program),
-        };
+        let place = self.elsewhere.iter().flat_map(|(place, _)| place);
+        let mut words: VecDeque<&str> = place.chain(&self.under).map(String::as_str).collect();
+        words.push_back(env!("CARGO_BIN_EXE_tawny"));
+        let mut command = Command::new(words.pop_front().expect("at least the binary"));
+        command.args(words);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
