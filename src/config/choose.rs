@@ -13,9 +13,6 @@ use crate::config::settings::{CollectorSettings, OutputSettings};
 use crate::config::variables::Setting;
 use crate::support::quantity::Span;
 
-/// Collectors of Chouette-IoT that come with a later release: naming them stops nothing.
-const LATER: [&str; 4] = ["tegrastats", "dramatiq", "k8s", "docker"];
-
 /// The output that takes logs to Datadog.
 pub(super) const LOGS: &str = "datadog_logs";
 
@@ -173,7 +170,10 @@ pub(super) fn outputs(
     for_feeds
 }
 
-/// What every collector has, beside what is its own.
+/// The keys that every collector has, beside what is its own.
+pub(super) const COMMON: [&str; 3] = ["type", "interval", "timeout"];
+
+/// What stands behind these keys.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Common {
@@ -190,13 +190,12 @@ struct Typed {
     kind: Option<String>,
 }
 
-/// Reads the collectors' sections. One that comes with a later release is left out with a warning.
+/// Reads the collectors' sections.
 pub(super) fn read_collectors(
     tree: Option<Value>,
     collect_interval: Span,
     catalog: &Catalog,
     problems: &mut Problems,
-    warnings: &mut Problems,
 ) -> BTreeMap<String, CollectorSettings> {
     let known: Vec<&str> = catalog
         .collectors
@@ -206,20 +205,13 @@ pub(super) fn read_collectors(
     let mut read = BTreeMap::new();
     for (name, value) in sections("collectors", tree, problems) {
         let path = format!("collectors.{name}");
-        let (common, own) = split(value, &["type", "interval", "timeout"]);
+        let (common, own) = split(value, &COMMON);
         let Some(common) = Section::new(&path, common).read::<Common>(problems) else {
             continue;
         };
         let kind = common.kind.unwrap_or_else(|| name.clone());
         if !known.contains(&kind.as_str()) {
-            if LATER.contains(&kind.as_str()) {
-                warnings.add(
-                    path,
-                    format!("the collector `{kind}` comes with a later release; it is left out"),
-                );
-            } else {
-                unknown(path, "collector", &kind, &known, problems);
-            }
+            unknown(path, "collector", &kind, &known, problems);
             continue;
         }
         let interval = common.interval.unwrap_or(collect_interval);

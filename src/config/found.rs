@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::catalog::{Catalog, Context};
 use crate::component::settings::Section;
 use crate::component::sighting::Sighting;
+use crate::config::choose::COMMON;
 use crate::config::variables::Setting;
 
 /// The collector that is there without being looked for.
@@ -99,12 +100,13 @@ pub(super) fn look(catalog: &Catalog, settings: &[Setting], context: &Context<'_
     seen.into_iter().filter_map(told).collect()
 }
 
-/// The section that a collector's variables alone make.
+/// The section that a collector's variables alone make, without the keys that all collectors have.
 fn section(name: &str, settings: &[Setting]) -> Section {
     let mut own = Map::new();
     for setting in settings {
         if let ["collectors", collector, key] = setting.path
             && *collector == name
+            && !COMMON.contains(key)
         {
             own.insert((*key).to_string(), setting.value.clone());
         }

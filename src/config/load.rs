@@ -280,15 +280,14 @@ fn look(layers: &Layers, values: &[Setting], environment: &Environment, catalog:
 }
 
 fn read_once(layers: &Layers, catalog: &Catalog, redis: bool, findings: &mut Findings) -> Settings {
-    let Findings { problems, warnings } = findings;
+    let problems = &mut findings.problems;
     let mut tree = layers.tree.clone();
     without_nothing(&mut tree);
     let section = |name: &str| tree.get(name).cloned();
     let (collectors, outputs) = (section("collectors"), section("outputs"));
     let feeds = section("feeds");
     let mut settings: Settings = Section::new("", tree).read(problems).unwrap_or_default();
-    settings.collectors =
-        choose::read_collectors(collectors, settings.collect_interval, catalog, problems, warnings);
+    settings.collectors = choose::read_collectors(collectors, settings.collect_interval, catalog, problems);
     settings.feeds = feeds::read(feeds, catalog, problems);
     settings.outputs = choose::read_outputs(outputs, catalog, problems);
     check::check(&settings, problems);

@@ -32,7 +32,11 @@ const SOCKET: (&str, &str) = ("DOCKER_SOCKET_PATH", "/docker.sock");
 #[test]
 fn what_is_there_is_collected_and_told_with_what_turns_it_off() {
     let root = device(&[("tegrastats", "x"), ("docker.sock", "x")]);
-    let loaded = on(&root, &[TEGRA, SOCKET, ("TEGRASTATS_METRICS", r#"["ram"]"#)]).unwrap();
+    let own = [
+        ("TEGRASTATS_METRICS", r#"["ram"]"#),
+        ("METRICS_COLLECTION_INTERVAL", "20"),
+    ];
+    let loaded = on(&root, &[&[TEGRA, SOCKET][..], &own].concat()).unwrap();
     assert_eq!(
         names(&loaded.settings.collectors),
         ["docker", "host", "tegrastats"]
@@ -40,6 +44,8 @@ fn what_is_there_is_collected_and_told_with_what_turns_it_off() {
     // Its own variables are laid over it as over one that is named.
     let section = &loaded.settings.collectors["tegrastats"].section.value;
     assert_eq!(section["metrics"], serde_json::json!(["ram"]));
+    let interval = loaded.settings.collectors["docker"].interval;
+    assert_eq!(interval, crate::support::quantity::Span::seconds(20));
     let told: Vec<String> = loaded
         .found
         .iter()

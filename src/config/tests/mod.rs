@@ -14,7 +14,7 @@ use crate::component::collector::Collector;
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::component::output::Output;
-use crate::component::settings::Section;
+use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
 use crate::component::wrapper::Wrapper;
 use crate::model::point::Point;
@@ -71,7 +71,10 @@ static CATALOG: Catalog = Catalog {
             descriptor: &TEGRASTATS,
             build: tegrastats,
             effective: |_| None,
-            find: Some(|section, cx| look(section.value.get("path").and_then(Value::as_str), cx)),
+            find: Some(|section, cx| {
+                let own = section.read::<Tegrastats>(&mut Problems::default());
+                look(own.as_ref().map(|own| own.path.as_str()), cx)
+            }),
         },
         Entry {
             descriptor: &DRAMATIQ,
@@ -89,7 +92,11 @@ static CATALOG: Catalog = Catalog {
             descriptor: &DOCKER,
             build: anything,
             effective: |_| None,
-            find: Some(|_, cx| look(cx.engine.endpoint.strip_prefix("unix://"), cx)),
+            find: Some(|section, cx| {
+                // What all collectors have is not its own.
+                assert_eq!(section.value.get("interval"), None);
+                look(cx.engine.endpoint.strip_prefix("unix://"), cx)
+            }),
         },
     ],
     feeds: &[
