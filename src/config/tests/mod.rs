@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::load::{Flags, Loaded, Refused, load_with};
 use crate::catalog::{Catalog, Context, Entry, Findings};
