@@ -30,6 +30,7 @@ mod engine;
 mod exactly_once;
 mod exposition;
 mod feed_logs;
+mod found;
 mod layers;
 mod logs;
 mod names;

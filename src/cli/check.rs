@@ -34,6 +34,8 @@ enum Outcome {
     /// It works; a person should know this all the same.
     Warning(String),
     Failed(String),
+    /// It is there, though nobody named it.
+    Found(String),
     /// Something before it failed, so nobody knows.
     NotTried,
 }
@@ -51,6 +53,12 @@ pub(super) fn check(loaded: Loaded, environment: &Environment, connect: bool) ->
         "settings",
         summary(&loaded.settings, &file)
     ))?;
+    for found in &loaded.found {
+        print::text(&line(&Tried {
+            what: format!("collectors.{}", found.collector),
+            outcome: Outcome::Found(found.to_string()),
+        }))?;
+    }
     if !connect {
         return Ok(End::Done);
     }
@@ -82,7 +90,7 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
     let mut end = End::Done;
     let mut say = |tried: Vec<Tried>| -> io::Result<()> {
         for one in tried {
-            if !matches!(one.outcome, Outcome::Ok(_) | Outcome::Warning(_)) {
+            if matches!(one.outcome, Outcome::Failed(_) | Outcome::NotTried) {
                 end = End::Failed;
             }
             print::text(&line(&one))?;
@@ -100,13 +108,21 @@ async fn try_all(loaded: Loaded, environment: &Environment) -> io::Result<End> {
     if let Some(server) = &loaded.redis_by_name {
         say(redis::try_by_name(server).await)?;
     }
+    let found: Vec<&str> = loaded.found.iter().map(|one| one.collector).collect();
     for (name, collector) in loaded.components.collectors {
         let patience = loaded
             .settings
             .collectors
             .get(&name)
             .map_or(PATIENCE, |settings| settings.timeout.0);
-        say(vec![try_collector(&name, collector, patience).await])?;
+        let mut tried = try_collector(&name, collector, patience).await;
+        // Nobody asked for it, so that its failing is no fault of the settings.
+        if let Outcome::Failed(text) = &tried.outcome
+            && found.contains(&name.as_str())
+        {
+            tried.outcome = Outcome::Warning(text.clone());
+        }
+        say(vec![tried])?;
     }
     Ok(end)
 }
@@ -116,6 +132,7 @@ fn line(tried: &Tried) -> String {
         Outcome::Ok(text) => ("ok", text.as_str()),
         Outcome::Warning(text) => ("warning", text.as_str()),
         Outcome::Failed(text) => ("failed", text.as_str()),
+        Outcome::Found(text) => ("found", text.as_str()),
         Outcome::NotTried => ("-", "not tried"),
     };
     format!("{word:<7} {:<28} {text}\n", tried.what)

@@ -61,9 +61,16 @@ fn one(descriptor: &Descriptor) -> String {
 
 fn all(catalog: &Catalog) -> String {
     let mut text = String::new();
+    let width = catalog.descriptors().map(|one| one.name.len()).max().unwrap_or(0);
     for one in catalog.descriptors() {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{:<10} {:<12} {}", one.role.name(), one.name, one.summary);
+        let _ = writeln!(
+            text,
+            "{:<10} {:<width$} {}",
+            one.role.name(),
+            one.name,
+            one.summary
+        );
     }
     text
 }

@@ -17,8 +17,13 @@ pub(super) fn show(loaded: &Loaded) -> io::Result<End> {
         Some(file) => format!("# File: {}\n", file.display()),
         None => "# File: none\n".to_string(),
     };
+    let found: String = loaded
+        .found
+        .iter()
+        .map(|found| format!("# Found: {}: {found}\n", found.collector))
+        .collect();
     let settings = show::masked(&loaded.settings, &CATALOG);
-    print::text(&(file + &yaml(&settings, &loaded.origins)))?;
+    print::text(&(file + &found + &yaml(&settings, &loaded.origins)))?;
     loaded.warnings.iter().for_each(super::warn);
     Ok(End::Done)
 }

@@ -57,6 +57,11 @@ impl Problems {
         });
     }
 
+    /// Adds all of others behind them.
+    pub fn append(&mut self, others: Self) {
+        self.found.extend(others.found);
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.found.iter()

@@ -7,32 +7,33 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::component::settings::{Problems, Section, did_you_mean};
+use crate::config::found::{Found, HOST};
 use crate::config::layers::{Layers, Origin};
 use crate::config::settings::{CollectorSettings, OutputSettings};
 use crate::config::variables::Setting;
 use crate::support::quantity::Span;
 
-/// Collectors of Chouette-IoT that come with a later release: naming them stops nothing.
-const LATER: [&str; 4] = ["tegrastats", "dramatiq", "k8s", "docker"];
-
 /// The output that takes logs to Datadog.
 pub(super) const LOGS: &str = "datadog_logs";
 
 /// Settles the list of collectors in the tree: exactly the variable's, else the file's, else Chouette-IoT's empty one
-/// where global tags come from its variable, else `host`. Then lays the variables of those that are left over them.
+/// where global tags come from its variable, else `host` and what `look` finds. Then lays the variables of those that
+/// are left over them. Gives what was found.
 pub(super) fn collectors(
     layers: &mut Layers,
     plugins: Option<(String, Vec<String>)>,
     settings: &[Setting],
+    look: impl FnOnce(&Layers) -> Vec<Found>,
     warnings: &mut Problems,
-) {
+) -> Vec<Found> {
+    let mut found = Vec::new();
     let sections = layers.get(&["collectors"]).cloned();
     let in_file: Vec<String> = match &sections {
         None => Vec::new(),
         Some(Value::Object(map)) => map.keys().cloned().collect(),
         Some(Value::Null) => Vec::new(),
         // Not a map: reported where it is read.
-        Some(_) => return,
+        Some(_) => return found,
     };
     let tagged = settings.iter().any(|setting| setting.path == ["global_tags"]);
     let original = plugins.is_some();
@@ -58,8 +59,17 @@ pub(super) fn collectors(
             Vec::new()
         }
         None => {
-            let names = vec!["host".to_string()];
-            keep(layers, None, &names, &Origin::Default);
+            found = look(layers);
+            let host = HOST.to_string();
+            keep(layers, None, std::slice::from_ref(&host), &Origin::Default);
+            let readable = found.iter().filter(|one| one.is_collected());
+            let mut names: Vec<String> = readable.map(|one| one.collector.to_string()).collect();
+            for name in &names {
+                let origin = Origin::Found("found on this device");
+                layers.set(&["collectors", name], Value::Null, origin.clone());
+                layers.origins.set(format!("collectors.{name}.type"), origin);
+            }
+            names.push(host);
             names
         }
     };
@@ -71,24 +81,25 @@ pub(super) fn collectors(
         }
     }
     host_as_original(layers, original);
+    found
 }
 
 /// Under the original's variables the host gives the original's metrics and no more, because a custom metric costs
 /// its users money.
 fn host_as_original(layers: &mut Layers, original: bool) {
-    let groups = layers.get(&["collectors", "host", "groups"]).cloned();
+    let groups = layers.get(&["collectors", HOST, "groups"]).cloned();
     let origin = layers.origins.of("collectors.host.groups").clone();
     let by_variable = groups.is_some() && matches!(origin, Origin::Variable(_));
     if by_variable && groups == Some(json!([])) {
         if let Some(Value::Object(collectors)) = layers.tree.get_mut("collectors") {
-            collectors.remove("host");
+            collectors.remove(HOST);
         }
         return;
     }
-    let there = layers.get(&["collectors", "host"]).is_some();
-    if there && (original || by_variable) && layers.get(&["collectors", "host", "metrics"]).is_none() {
+    let there = layers.get(&["collectors", HOST]).is_some();
+    if there && (original || by_variable) && layers.get(&["collectors", HOST, "metrics"]).is_none() {
         let found = Origin::Found("as Chouette-IoT, whose variables are used");
-        layers.set(&["collectors", "host", "metrics"], "original".into(), found);
+        layers.set(&["collectors", HOST, "metrics"], "original".into(), found);
     }
 }
 
@@ -159,7 +170,10 @@ pub(super) fn outputs(
     for_feeds
 }
 
-/// What every collector has, beside what is its own.
+/// The keys that every collector has, beside what is its own.
+pub(super) const COMMON: [&str; 3] = ["type", "interval", "timeout"];
+
+/// What stands behind these keys.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Common {
@@ -176,13 +190,12 @@ struct Typed {
     kind: Option<String>,
 }
 
-/// Reads the collectors' sections. One that comes with a later release is left out with a warning.
+/// Reads the collectors' sections.
 pub(super) fn read_collectors(
     tree: Option<Value>,
     collect_interval: Span,
     catalog: &Catalog,
     problems: &mut Problems,
-    warnings: &mut Problems,
 ) -> BTreeMap<String, CollectorSettings> {
     let known: Vec<&str> = catalog
         .collectors
@@ -192,20 +205,13 @@ pub(super) fn read_collectors(
     let mut read = BTreeMap::new();
     for (name, value) in sections("collectors", tree, problems) {
         let path = format!("collectors.{name}");
-        let (common, own) = split(value, &["type", "interval", "timeout"]);
+        let (common, own) = split(value, &COMMON);
         let Some(common) = Section::new(&path, common).read::<Common>(problems) else {
             continue;
         };
         let kind = common.kind.unwrap_or_else(|| name.clone());
         if !known.contains(&kind.as_str()) {
-            if LATER.contains(&kind.as_str()) {
-                warnings.add(
-                    path,
-                    format!("the collector `{kind}` comes with a later release; it is left out"),
-                );
-            } else {
-                unknown(path, "collector", &kind, &known, problems);
-            }
+            unknown(path, "collector", &kind, &known, problems);
             continue;
         }
         let interval = common.interval.unwrap_or(collect_interval);

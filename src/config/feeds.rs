@@ -15,11 +15,14 @@ use crate::config::variables::Setting;
 
 /// The feed that reads a Redis.
 pub(super) const REDIS: &str = "redis";
-/// The feed that speaks the Redis protocol itself.
-const RESP: &str = "resp";
+/// The feed that follows containers' logs.
+pub(super) const CONTAINER_LOGS: &str = "container_logs";
 
-/// Settles the list of feeds in the tree: exactly the file's, else `redis` where a Redis is set; and `resp` where its
-/// variable says so. Tells whether `redis` is there only if the host name `redis` resolves: installations of the
+/// Feeds that a variable turns on, and the key that it sets.
+const BY_VARIABLE: [(&str, &str); 2] = [("resp", "listen"), (CONTAINER_LOGS, "directory")];
+
+/// Settles the list of feeds in the tree: exactly the file's, else `redis` where a Redis is set; and those that their
+/// variable turns on. Tells whether `redis` is there only if the host name `redis` resolves: installations of the
 /// original that never set `REDIS_HOST` relied on that name.
 pub(super) fn choose(
     layers: &mut Layers,
@@ -30,10 +33,15 @@ pub(super) fn choose(
     let configured = redis::is_configured(layers);
     let listed = layers.get(&["feeds"]).cloned();
     let set = |path: &[&str]| settings.iter().any(|setting| setting.path == path);
-    let resp = layers.get(&["feeds", RESP]).is_some() || set(&["feeds", RESP, "listen"]);
-    if resp {
-        for setting in settings.iter().filter(|one| one.path.first() == Some(&"feeds")) {
-            layers.set(setting.path, setting.value.clone(), setting.origin.clone());
+    for (feed, key) in BY_VARIABLE {
+        let there = layers.get(&["feeds", feed]).is_some();
+        if there || set(&["feeds", feed, key]) && catalog.feed(feed).is_some() {
+            for setting in settings
+                .iter()
+                .filter(|one| one.path.starts_with(&["feeds", feed]))
+            {
+                layers.set(setting.path, setting.value.clone(), setting.origin.clone());
+            }
         }
     }
     let known = catalog.feed(REDIS).is_some();
@@ -60,6 +68,18 @@ pub(super) fn choose(
             false
         }
     }
+}
+
+/// Whether a feed hands in logs for an output. Containers' logs are kept as files, and go further only where `forward`
+/// says so.
+pub(super) fn hand_in_logs(layers: &Layers) -> bool {
+    let hands_in = |(name, section): (&String, &Value)| {
+        let kind = section.get("type").and_then(Value::as_str).unwrap_or(name);
+        let forward = section.get("forward");
+        kind != CONTAINER_LOGS || forward == Some(&Value::Bool(true)) || forward == Some(&"true".into())
+    };
+    let listed = layers.get(&["feeds"]).and_then(Value::as_object);
+    listed.is_some_and(|map| map.iter().any(hands_in))
 }
 
 /// What every feed has, beside what is its own.

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::catalog::{Catalog, Context, Findings};
+use crate::catalog::{Catalog, Findings};
 use crate::component::settings::{Problem, Problems, Section};
+use crate::config::build::{Around, build};
 use crate::config::environment::Environment;
+use crate::config::found::Found;
 use crate::config::layers::{Layers, Origin};
 use crate::config::redis::Server;
 use crate::config::settings::Settings;
 use crate::config::variables::Setting;
-use crate::config::{check, choose, feeds, place, redis, speaker, variables, words, yaml};
-use crate::support::engine::Engine;
-use crate::support::root::Roots;
+use crate::config::{check, choose, docker, feeds, found, place, redis, speaker, variables, words, yaml};
 
 pub use crate::config::loaded::{Components, Loaded, Refused};
 
@@ -57,39 +57,26 @@ pub(super) fn load_with(
     let values = variables::read(environment, problems);
     let plugins = variables::plugins(environment, problems);
     lay_over(&mut layers, &values);
-    choose::collectors(&mut layers, plugins, &values, warnings);
+    docker::lay_tls(&mut layers, environment);
+    lay_flags(&mut layers, flags);
     redis::host_as_url(&mut layers, warnings);
+    let look = |layers: &Layers| look(layers, &values, environment, catalog);
+    let mut seen = choose::collectors(&mut layers, plugins, &values, look, warnings);
     let by_name = feeds::choose(&mut layers, &values, catalog, warnings);
-    let listed = layers.get(&["feeds"]).and_then(Value::as_object);
-    let feeds = listed.is_some_and(|map| !map.is_empty());
-    let for_feeds = choose::outputs(&mut layers, &values, catalog, by_name || feeds, warnings);
-    if let Some(listen) = &flags.listen {
-        layers.set(&["listen"], listen.as_str().into(), Origin::Flag("--listen"));
-    }
-    if let Some(directory) = &flags.directory {
-        let text = directory.to_string_lossy().into_owned();
-        layers.set(
-            &["journal", "directory"],
-            text.into(),
-            Origin::Flag("--directory"),
-        );
-    }
+    let logs = feeds::hand_in_logs(&layers);
+    let for_feeds = choose::outputs(&mut layers, &values, catalog, by_name || logs, warnings);
     let Read {
-        mut settings,
+        settings,
         components,
         redis,
         redis_by_name,
+        origins,
         found,
-    } = read_typed(&mut layers, environment, catalog, by_name);
+    } = read_typed(&mut layers, environment, catalog, by_name, &mut seen);
     extend(problems, &found.problems);
     extend(warnings, &found.warnings);
-    if let Some(origin) = speaker::find(&mut settings, warnings) {
-        layers.origins.set("host", origin);
-    }
-    if settings.journal.directory.as_os_str().is_empty() {
-        let (directory, origin) = place::find(environment, Path::new(SYSTEM_STATE));
-        settings.journal.directory = directory;
-        layers.origins.set("journal.directory", origin);
+    for (path, origin) in origins {
+        layers.origins.set(path, origin);
     }
     let directory = &settings.journal.directory;
     if !settings.outputs.is_empty() && !place::can_be_made(directory) {
@@ -117,7 +104,8 @@ pub(super) fn load_with(
             components,
             redis,
             redis_by_name,
-            logs_by_name: for_feeds && !feeds,
+            logs_by_name: for_feeds && !logs,
+            found: seen,
             origins: layers.origins,
             file,
             warnings,
@@ -144,6 +132,21 @@ fn lay_over(layers: &mut Layers, settings: &[Setting]) {
         if !matches!(setting.path.first(), Some(&"collectors" | &"feeds" | &"outputs")) {
             layers.set(setting.path, setting.value.clone(), setting.origin.clone());
         }
+    }
+}
+
+/// Lays the flags over everything.
+fn lay_flags(layers: &mut Layers, flags: &Flags) {
+    if let Some(listen) = &flags.listen {
+        layers.set(&["listen"], listen.as_str().into(), Origin::Flag("--listen"));
+    }
+    if let Some(directory) = &flags.directory {
+        let text = directory.to_string_lossy().into_owned();
+        layers.set(
+            &["journal", "directory"],
+            text.into(),
+            Origin::Flag("--directory"),
+        );
     }
 }
 
@@ -181,49 +184,112 @@ struct Read {
     components: Components,
     redis: Option<Server>,
     redis_by_name: Option<Server>,
+    /// Where those settings come from that were found out.
+    origins: Vec<(&'static str, Origin)>,
     found: Findings,
 }
 
-/// Reads and checks the merged tree; again, when a text from a variable turns out to be a number.
-fn read_typed(layers: &mut Layers, environment: &Environment, catalog: &Catalog, by_name: bool) -> Read {
+/// Reads and checks the merged tree; again, when a text from a variable turns out to be a number. What was seen and
+/// cannot be made into a collector all the same is taken out of `seen`.
+fn read_typed(
+    layers: &mut Layers,
+    environment: &Environment,
+    catalog: &Catalog,
+    by_name: bool,
+    seen: &mut Vec<Found>,
+) -> Read {
     let configured = redis::is_configured(layers);
     loop {
         let mut findings = Findings::default();
-        let settings = read_once(layers, catalog, configured, &mut findings);
+        let mut settings = read_once(layers, catalog, configured, &mut findings);
+        let origins = find_out(&mut settings, environment, &mut findings.warnings);
         let own = settings.redis.clone().unwrap_or_default();
         let redis = match configured {
             true => own.server(&mut findings.problems, &mut findings.warnings),
             false => None,
         };
         let redis_by_name = by_name.then(|| own.by_name());
+        let engine = docker::settle(&settings, &layers.origins, &mut findings);
+        // Where it is only known by its name, a collector of it finds out whether it is there.
+        let server = redis.as_ref().or(redis_by_name.as_ref());
+        let around = Around::new(&settings, environment, engine, server);
         let servers = (redis.as_ref(), redis_by_name.as_ref());
-        let components = build(&settings, servers, environment, catalog, &mut findings);
+        let built = build(
+            &settings,
+            servers,
+            &around,
+            catalog,
+            seen,
+            &layers.origins,
+            &mut findings,
+        );
         let mut retyped = false;
         for problem in findings.problems.iter() {
             retyped |= layers.retype(&problem.path);
         }
         if !retyped {
+            for name in built.left_out {
+                settings.collectors.remove(name);
+                seen.retain(|one| one.collector != name);
+            }
             return Read {
                 settings,
-                components,
+                components: built.components,
                 redis,
                 redis_by_name,
+                origins,
                 found: findings,
             };
         }
     }
 }
 
+/// Finds out what nobody set: who is speaking, and where the journal lies. Tells where each came from.
+fn find_out(
+    settings: &mut Settings,
+    environment: &Environment,
+    warnings: &mut Problems,
+) -> Vec<(&'static str, Origin)> {
+    let mut origins = Vec::new();
+    origins.extend(speaker::find(settings, warnings).map(|origin| ("host", origin)));
+    if settings.machine.trim().is_empty() {
+        settings.machine.clone_from(&settings.host);
+        origins.push(("machine", Origin::Found("as `host`")));
+    }
+    if settings.journal.directory.as_os_str().is_empty() {
+        let (directory, origin) = place::find(environment, Path::new(SYSTEM_STATE));
+        settings.journal.directory = directory;
+        origins.push(("journal.directory", origin));
+    }
+    origins
+}
+
+/// Looks what this device has to collect. What is wrong with the settings on the way is told where they are read for
+/// good.
+fn look(layers: &Layers, values: &[Setting], environment: &Environment, catalog: &Catalog) -> Vec<Found> {
+    let mut untold = Findings::default();
+    let configured = redis::is_configured(layers);
+    let mut settings = read_once(layers, catalog, configured, &mut untold);
+    find_out(&mut settings, environment, &mut untold.warnings);
+    let own = settings.redis.clone().unwrap_or_default();
+    let redis = match configured {
+        true => own.server(&mut untold.problems, &mut untold.warnings),
+        false => None,
+    };
+    let engine = docker::settle(&settings, &layers.origins, &mut untold);
+    let around = Around::new(&settings, environment, engine, redis.as_ref());
+    found::look(catalog, values, &around.context())
+}
+
 fn read_once(layers: &Layers, catalog: &Catalog, redis: bool, findings: &mut Findings) -> Settings {
-    let Findings { problems, warnings } = findings;
+    let problems = &mut findings.problems;
     let mut tree = layers.tree.clone();
     without_nothing(&mut tree);
     let section = |name: &str| tree.get(name).cloned();
     let (collectors, outputs) = (section("collectors"), section("outputs"));
     let feeds = section("feeds");
     let mut settings: Settings = Section::new("", tree).read(problems).unwrap_or_default();
-    settings.collectors =
-        choose::read_collectors(collectors, settings.collect_interval, catalog, problems, warnings);
+    settings.collectors = choose::read_collectors(collectors, settings.collect_interval, catalog, problems);
     settings.feeds = feeds::read(feeds, catalog, problems);
     settings.outputs = choose::read_outputs(outputs, catalog, problems);
     check::check(&settings, problems);
@@ -245,72 +311,4 @@ fn without_nothing(tree: &mut Value) {
             _ => without_nothing(value),
         }
     }
-}
-
-/// Makes every component, which also finds out what is wrong with its section; nothing connects.
-fn build(
-    settings: &Settings,
-    (redis, by_name): (Option<&Server>, Option<&Server>),
-    environment: &Environment,
-    catalog: &Catalog,
-    findings: &mut Findings,
-) -> Components {
-    let variable = |name: &str| environment.exact(name).map(String::from);
-    let roots = &settings.roots;
-    let directory = match &settings.journal.directory {
-        set if !set.as_os_str().is_empty() => set.clone(),
-        _ => place::find(environment, Path::new(SYSTEM_STATE)).0,
-    };
-    let prefix = settings.redis.as_ref().map(|redis| redis.prefix.as_str());
-    let context = Context {
-        machine: &settings.host,
-        engine: &Engine::default(),
-        // Where it is only known by its name, a collector of it finds out whether it is there.
-        redis: redis.or(by_name).map(|server| &server.target),
-        prefix: prefix.unwrap_or("chouette"),
-        directory: &directory,
-        logs: settings
-            .outputs
-            .values()
-            .any(|output| output.kind == choose::LOGS),
-        roots: &Roots::new(&roots.proc, &roots.sys, &roots.root),
-        release_interval: settings.release_interval.0,
-        variable: &variable,
-    };
-    let mut components = Components::default();
-    for (name, collector) in &settings.collectors {
-        let entry = catalog.collector(&collector.kind);
-        let made = entry.and_then(|entry| (entry.build)(&collector.section, &context, findings));
-        components
-            .collectors
-            .extend(made.map(|made| (name.clone(), made)));
-    }
-    for (name, output) in &settings.outputs {
-        let entry = catalog.output(&output.kind);
-        let made = entry.and_then(|entry| (entry.build)(&output.section, &context, findings));
-        components.outputs.extend(made.map(|made| (name.clone(), made)));
-    }
-    for (name, feed) in &settings.feeds {
-        // Why there is no Redis for it is said elsewhere.
-        if feed.kind == feeds::REDIS && redis.is_none() {
-            continue;
-        }
-        let entry = catalog.feed(&feed.kind);
-        let made = entry.and_then(|entry| (entry.build)(&feed.section, &context, findings));
-        components.feeds.extend(made.map(|made| (name.clone(), made)));
-    }
-    if let (Some(server), Some(entry)) = (by_name, catalog.feed(feeds::REDIS)) {
-        let context = Context {
-            machine: &settings.host,
-            engine: &Engine::default(),
-            redis: Some(&server.target),
-            ..context
-        };
-        let section = Section::new(format!("feeds.{}", feeds::REDIS), Value::Null);
-        components.feed_by_name = (entry.build)(&section, &context, findings);
-    }
-    let entry = catalog.wrapper(settings.wrapper.kind.name());
-    components.wrapper =
-        entry.and_then(|entry| (entry.build)(&settings.wrapper.section(), &context, findings));
-    components
 }

@@ -11,6 +11,7 @@ use crate::component::feed::Feed;
 use crate::component::output::Output;
 use crate::component::settings::{Problem, Section};
 use crate::component::wrapper::Wrapper;
+use crate::config::found::Found;
 use crate::config::kinds::JournalKind;
 use crate::config::layers::Origins;
 use crate::config::redis::Server;
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub redis_by_name: Option<Server>,
     /// Whether the output for logs is there for that feed alone.
     pub(super) logs_by_name: bool,
+    /// What was seen on this device where no list of collectors says what runs.
+    pub found: Vec<Found>,
     /// Where each value came from.
     pub origins: Origins,
     /// The file that was read, if any was.

@@ -1,9 +1,7 @@
 //! The settings: one typed tree, as the rest of the program reads it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,7 +12,9 @@ use crate::config::kinds::{JournalKind, Level, Listen, LogFormat, Sync, WrapperK
 use crate::support::quantity::{Size, Span};
 use crate::wrappers::Aggregation;
 
+pub use crate::config::docker::DockerSettings;
 pub use crate::config::redis::{RedisSettings, SentinelSettings};
+pub use crate::config::sections::{CollectorSettings, FeedSettings, OutputSettings};
 
 /// Everything that can be set. In a file the keys are the fields' names.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,6 +26,8 @@ pub struct Settings {
     /// The name under which this device speaks; default: `host:` among the global tags, else the machine's name.
     /// Devices of one name overwrite each other, so set it where machines are cloned.
     pub host: String,
+    /// The name of this machine on the series of its containers, their label `machine`; default: `host`.
+    pub machine: String,
     /// Tags as `key:value` on everything that is sent; default none. They are added when it is sent, so a correction
     /// also corrects what still waits.
     pub global_tags: Vec<String>,
@@ -56,11 +58,13 @@ pub struct Settings {
     pub histograms: Vec<HistogramSettings>,
     /// The store-and-forward log.
     pub journal: JournalSettings,
-    /// What is collected, by name. Without this key and without Chouette-IoT's variables: `host`.
+    /// What is collected, by name. Without this key and without Chouette-IoT's variables: `host`, and whatever else of
+    /// this device is found and can be read. With it, exactly what it names.
     #[serde(deserialize_with = "read_apart")]
     pub collectors: BTreeMap<String, CollectorSettings>,
-    /// What applications hand in, by name. Without this key: `redis` where a Redis is set, `resp` where
-    /// TAWNY_RESP_LISTEN is; with it, exactly what it names and does not switch off with `enabled: false`.
+    /// What applications hand in, by name. Without this key: `redis` where a Redis is set; with it, exactly what it
+    /// names and does not switch off with `enabled: false`. `resp` and `container_logs` are also there where
+    /// TAWNY_RESP_LISTEN or LOGS_DIR is set.
     #[serde(deserialize_with = "read_apart")]
     pub feeds: BTreeMap<String, FeedSettings>,
     /// Where points go, by name. None: nothing is journalled.
@@ -75,6 +79,8 @@ pub struct Settings {
     /// The Redis of the applications and of the journal; default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
+    /// The container engine.
+    pub docker: DockerSettings,
 }
 
 impl Settings {
@@ -94,6 +100,7 @@ impl Default for Settings {
         Self {
             listen: Listen::default(),
             host: String::new(),
+            machine: String::new(),
             global_tags: Vec::new(),
             interval: Span::seconds(10),
             grace: Span::seconds(2),
@@ -114,6 +121,7 @@ impl Default for Settings {
             web: WebSettings::default(),
             roots: RootSettings::default(),
             redis: None,
+            docker: DockerSettings::default(),
         }
     }
 }
@@ -244,57 +252,6 @@ impl Default for TimeToLive {
     }
 }
 
-/// One collector. In a file, its keys and those of its own section stand side by side.
-#[derive(Clone, Debug)]
-pub struct CollectorSettings {
-    /// Which collector it is; its name unless `type` says otherwise.
-    pub kind: String,
-    /// How often it runs; default [`Settings::collect_interval`], at least `1s`.
-    pub interval: Span,
-    /// How long one run may take; default `10s`, or the interval where that is shorter. Never longer than it.
-    pub timeout: Span,
-    /// What it reads itself.
-    pub section: Section,
-}
-
-/// One feed. In a file, `type`, `enabled` and its own section stand side by side.
-#[derive(Clone)]
-pub struct FeedSettings {
-    /// Which feed it is; its name unless `type` says otherwise.
-    pub kind: String,
-    /// What it reads itself.
-    pub section: Section,
-}
-
-/// Shows no content, which may hold passwords.
-impl fmt::Debug for FeedSettings {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("FeedSettings")
-            .field("kind", &self.kind)
-            .field("path", &self.section.path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One output. In a file, `type` and its own section stand side by side.
-#[derive(Clone)]
-pub struct OutputSettings {
-    /// Which output it is; its name unless `type` says otherwise.
-    pub kind: String,
-    /// What it reads itself.
-    pub section: Section,
-}
-
-/// Shows no content, which may hold keys.
-impl fmt::Debug for OutputSettings {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("OutputSettings")
-            .field("kind", &self.kind)
-            .field("path", &self.section.path)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What the agent says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -335,13 +292,6 @@ impl Default for RootSettings {
     }
 }
 
-impl CollectorSettings {
-    /// How long one run may take where nothing else is said.
-    pub(super) fn default_timeout(interval: Span) -> Span {
-        Span(interval.0.min(Duration::from_secs(10)))
-    }
-}
-
 /// The key is known, and its content is read on its own: it depends on what the catalog holds.
 fn read_apart<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -350,41 +300,4 @@ where
 {
     serde::de::IgnoredAny::deserialize(deserializer)?;
     Ok(T::default())
-}
-
-impl Serialize for CollectorSettings {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let own = self.section.value.as_object();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.kind)?;
-        map.serialize_entry("interval", &self.interval)?;
-        map.serialize_entry("timeout", &self.timeout)?;
-        for (key, value) in own.into_iter().flatten() {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
-impl Serialize for FeedSettings {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        typed(&self.kind, &self.section, serializer)
-    }
-}
-
-impl Serialize for OutputSettings {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        typed(&self.kind, &self.section, serializer)
-    }
-}
-
-fn typed<S: serde::Serializer>(kind: &str, section: &Section, serializer: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeMap;
-    let mut map = serializer.serialize_map(None)?;
-    map.serialize_entry("type", kind)?;
-    for (key, value) in section.value.as_object().into_iter().flatten() {
-        map.serialize_entry(key, value)?;
-    }
-    map.end()
 }

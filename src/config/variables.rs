@@ -28,6 +28,12 @@ enum Reads {
     /// A port, or what orchestrators inject for a service of that name (`tcp://10.0.0.1:6379`).
     Port,
     Boolean,
+    /// A number of bytes.
+    Bytes,
+    /// A port on every address. What orchestrators inject for a service of that name sets nothing.
+    Listen,
+    /// Where a container engine listens, or the path of its socket.
+    Engine,
     List,
     Map,
     /// Known, and of no effect: the only storage is Redis.
@@ -41,10 +47,12 @@ const fn variable(names: &'static [&'static str], path: &'static [&'static str],
 /// The names of the list of collectors; it is not a value but a choice.
 pub(super) const PLUGINS: [&str; 2] = ["COLLECTOR_PLUGINS", "COLLECT_PLUGINS"];
 
-/// All variables but the list of collectors.
-pub(super) static VARIABLES: [Variable; 45] = {
-    use Reads::{Boolean, List, Map, Port, Seconds, Storage, Text, Whole};
+/// All variables but the list of collectors. One that sets two values has a line for each; of two lines that set the
+/// same value the later wins.
+pub(super) static VARIABLES: [Variable; 66] = {
+    use Reads::{Boolean, Bytes, Engine, List, Listen, Map, Port, Seconds, Storage, Text, Whole};
     [
+        variable(&["METRICS_EXPORTER_PORT"], &["listen"], Listen),
         variable(&["TAWNY_LISTEN"], &["listen"], Text),
         variable(&["TAWNY_JOURNAL_DIR"], &["journal", "directory"], Text),
         variable(&["TAWNY_LOG_FORMAT"], &["log", "format"], Text),
@@ -58,6 +66,7 @@ pub(super) static VARIABLES: [Variable; 45] = {
         variable(&["DATADOG_LOGS_URL"], &["outputs", "datadog_logs", "url"], Text),
         variable(&["GLOBAL_TAGS"], &["global_tags"], List),
         variable(&["HOST"], &["host"], Text),
+        variable(&["MACHINE_NAME"], &["machine"], Text),
         variable(&["AGGREGATE_INTERVAL"], &["interval"], Seconds),
         variable(&["CAPTURE_INTERVAL"], &["collect_interval"], Seconds),
         variable(&["RELEASE_INTERVAL"], &["release_interval"], Seconds),
@@ -112,9 +121,81 @@ pub(super) static VARIABLES: [Variable; 45] = {
         variable(&["K8S_CERT_PATH"], &["collectors", "k8s", "cert_path"], Text),
         variable(&["K8S_KEY_PATH"], &["collectors", "k8s", "key_path"], Text),
         variable(&["K8S_METRICS"], &["collectors", "k8s", "metrics"], Map),
+        variable(&["K8S_CA_PATH"], &["collectors", "k8s", "ca_path"], Text),
+        variable(&["K8S_SERVER_NAME"], &["collectors", "k8s", "server_name"], Text),
         variable(
-            &["DOCKER_SOCKET_PATH"],
-            &["collectors", "docker", "socket_path"],
+            &["K8S_INSECURE_SKIP_VERIFY"],
+            &["collectors", "k8s", "insecure_skip_verify"],
+            Boolean,
+        ),
+        variable(&["K8S_NODE_NAME"], &["collectors", "k8s", "node_name"], Text),
+        variable(
+            &["TAWNY_DRAMATIQ_REDIS_URL"],
+            &["collectors", "dramatiq", "redis_url"],
+            Text,
+        ),
+        variable(
+            &["TAWNY_DRAMATIQ_RABBITMQ_URL"],
+            &["collectors", "dramatiq", "rabbitmq_url"],
+            Text,
+        ),
+        variable(
+            &["DOCKER_SOCKET_PATH", "DOCKER_HOST"],
+            &["docker", "endpoint"],
+            Engine,
+        ),
+        // Read with the engine; here so that they are known.
+        variable(&["DOCKER_TLS_VERIFY"], &[], Text),
+        variable(&["DOCKER_CERT_PATH"], &[], Text),
+        variable(
+            &["METRICS_COLLECTION_INTERVAL"],
+            &["collectors", "docker", "interval"],
+            Seconds,
+        ),
+        variable(
+            &["LAST_METRICS_COLLECTED_AT_FILE"],
+            &["collectors", "docker", "last_collected_file"],
+            Text,
+        ),
+        variable(
+            &["MAX_COLLECTOR_THREADS"],
+            &["collectors", "docker", "max_concurrent"],
+            Whole,
+        ),
+        variable(
+            &["MAX_COLLECTOR_THREADS"],
+            &["feeds", "container_logs", "max_concurrent"],
+            Whole,
+        ),
+        variable(
+            &["LOGS_COLLECTION_INTERVAL"],
+            &["feeds", "container_logs", "interval"],
+            Seconds,
+        ),
+        variable(
+            &["LAST_LOGS_COLLECTED_AT_FILE"],
+            &["feeds", "container_logs", "last_collected_file"],
+            Text,
+        ),
+        variable(
+            &["DEFAULT_LOGS_SINCE_NOW"],
+            &["feeds", "container_logs", "since_at_first"],
+            Seconds,
+        ),
+        variable(&["LOGS_DIR"], &["feeds", "container_logs", "directory"], Text),
+        variable(
+            &["LOGS_CONTAINER_MAX_FILES"],
+            &["feeds", "container_logs", "max_files"],
+            Whole,
+        ),
+        variable(
+            &["LOGS_CONTAINER_MAX_FILE_SIZE"],
+            &["feeds", "container_logs", "max_file_size"],
+            Bytes,
+        ),
+        variable(
+            &["LOG_LEVELS_MAPPING_PATH"],
+            &["feeds", "container_logs", "mapping_file"],
             Text,
         ),
         variable(&["HOST_PROC"], &["roots", "proc"], Text),
@@ -143,7 +224,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Vec<Se
             continue;
         };
         match variable.reads.read(text) {
-            Ok(_) if variable.path.is_empty() => {}
+            Ok(value) if variable.path.is_empty() || value.is_null() => {}
             Ok(value) => settings.push(Setting {
                 path: variable.path,
                 value,
@@ -182,7 +263,7 @@ pub(super) fn warnings(environment: &Environment) -> Vec<Problem> {
     for names in pairs {
         let mut set = names.iter().filter_map(|name| environment.any_case(name));
         if let (Some((first, one)), Some((second, other))) = (set.next(), set.next())
-            && one != other
+            && socket(one) != socket(other)
         {
             found.add(
                 second,
@@ -232,6 +313,16 @@ impl Reads {
                     Err(_) => Err(format!("expected a port from 1 to 65535, found `{text}`")),
                 }
             }
+            Self::Bytes => match trimmed.parse::<u64>() {
+                Ok(number) => Ok(format!("{number}B").into()),
+                Err(_) => Err(format!("expected a number of bytes, found `{text}`")),
+            },
+            Self::Listen if trimmed.starts_with("tcp://") => Ok(Value::Null),
+            Self::Listen => match trimmed.parse::<u16>() {
+                Ok(port) => Ok(format!("0.0.0.0:{port}").into()),
+                Err(_) => Err(format!("expected a port from 1 to 65535, found `{text}`")),
+            },
+            Self::Engine => Ok(socket(trimmed).into()),
             Self::Boolean => match trimmed.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" | "y" | "t" => Ok(true.into()),
                 "false" | "0" | "no" | "off" | "n" | "f" => Ok(false.into()),
@@ -254,5 +345,13 @@ impl Reads {
                 "expected `redis`, the only storage there is, found `{text}`"
             )),
         }
+    }
+}
+
+/// The endpoint of a socket that is named by its path alone; anything else as it is.
+fn socket(text: &str) -> String {
+    match text.starts_with('/') {
+        true => format!("unix://{text}"),
+        false => text.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use crate::component::collector::Collector;
 use crate::component::journal::{Journal, JournalError, OutputId};
 use crate::component::output::Output;
+use crate::config::found::{Fate, Found};
 use crate::config::load::{Components, Loaded};
 use crate::config::settings::Settings;
 use crate::journal::redis::RedisJournal;
@@ -138,6 +139,7 @@ impl Agent {
             .not_ready
             .insert("agent", "it is starting".to_string());
         let serving = serve(&loaded.settings, &shared).await?;
+        tell_found(&loaded.found);
         feeding::settle_name(&mut loaded).await;
         let redis = loaded.redis.as_ref().or(loaded.redis_by_name.as_ref()).cloned();
         let in_redis = loaded.journal_in_redis().then(|| loaded.redis.clone()).flatten();
@@ -262,6 +264,27 @@ async fn serve(settings: &Settings, shared: &Shared) -> Result<Stage, RunError> 
     let mut stage = Stage::new("server");
     stage.spawn(|stop| server::serve(listener, web::router(web), Bounds::default(), stop));
     Ok(stage)
+}
+
+/// Says what was found without being configured, with the setting that leaves it out, and what may not be read.
+fn tell_found(found: &[Found]) {
+    for one in found {
+        let (collector, what) = (one.collector, one.what.as_str());
+        match &one.fate {
+            Fate::Collected { off } => {
+                info!(
+                    collector,
+                    what, "Found by itself, and collected; to leave it out, set {off}."
+                );
+            }
+            Fate::Unreadable { remedy } => {
+                info!(
+                    collector,
+                    what, "Found, and may not be read; to collect it, {remedy}."
+                );
+            }
+        }
+    }
 }
 
 fn collect(settings: &Settings, collectors: BTreeMap<String, Box<dyn Collector>>, shared: &Shared) -> Stage {

@@ -69,6 +69,8 @@ impl Agent {
             .env("HOME", home.path())
             .env("TAWNY_LISTEN", free.to_string())
             .env("TAWNY_JOURNAL_DIR", home.path().join("journal"))
+            // What is measured collects the host only, also where an engine runs.
+            .env("DOCKER_SOCKET_PATH", home.path().join("no-docker.sock"))
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,5 +1,6 @@
 //! The binary under test, as a child process.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
@@ -18,7 +19,8 @@ const STOP: Duration = Duration::from_secs(30);
 /// A running agent with a port, a home, and a journal of its own.
 ///
 /// It sees nothing of the environment but what the test gives it, and the variables that keep it to itself:
-/// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`. The test's own variables win.
+/// `TAWNY_LISTEN`, `TAWNY_JOURNAL_DIR`, `HOME`, `PATH`, and, where the test sets none of Docker's variables, a
+/// `DOCKER_SOCKET_PATH` where nothing is, so that it does not find the machine's own engine. The test's own variables win.
 pub(crate) struct Agent {
     /// First, so that its log is still there when it is dropped.
     process: Option<Process>,
@@ -30,6 +32,8 @@ pub(crate) struct Agent {
     arguments: Vec<String>,
     /// Where it runs, if not here: what its command line begins with, and the way from its port here to its port there.
     elsewhere: Option<([String; 2], Way)>,
+    /// The program, with its arguments, that starts the agent.
+    under: Vec<String>,
 }
 
 impl Agent {
@@ -53,6 +57,7 @@ impl Agent {
             absent: Vec::new(),
             arguments: Vec::new(),
             elsewhere: None,
+            under: Vec::new(),
             process: None,
         };
         for (name, value) in variables {
@@ -88,6 +93,11 @@ impl Agent {
         self.elsewhere = Some((namespace.prefix(), way));
     }
 
+    /// Has it started by another program, which becomes it: `["setpriv", "--reuid", "65534"]`.
+    pub(crate) fn run_under(&mut self, program: &[&str]) {
+        self.under = program.iter().map(ToString::to_string).collect();
+    }
+
     /// Starts the agent, on the same port and journal as before, and waits until it is ready.
     ///
     /// # Panics
@@ -121,15 +131,11 @@ impl Agent {
     }
 
     fn command(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_tawny");
-        let mut command = match &self.elsewhere {
-            Some(([enter, place], _)) => {
-                let mut command = Command::new(enter);
-                command.args([place, program]);
-                command
-            }
-            None => Command::new(program),
-        };
+        let place = self.elsewhere.iter().flat_map(|(place, _)| place);
+        let mut words: VecDeque<&str> = place.chain(&self.under).map(String::as_str).collect();
+        words.push_back(env!("CARGO_BIN_EXE_tawny"));
+        let mut command = Command::new(words.pop_front().expect("at least the binary"));
+        command.args(words);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -138,6 +144,9 @@ impl Agent {
             .env("TAWNY_JOURNAL_DIR", self.journal())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
+        if !self.variables.iter().any(|(name, _)| name.starts_with("DOCKER_")) {
+            command.env("DOCKER_SOCKET_PATH", self.home().join("no-docker.sock"));
+        }
         for name in &self.absent {
             command.env_remove(name);
         }

@@ -108,7 +108,8 @@ log: {level: loud}
             "bulk_size: expected a whole number, found string \"many\" [tawny.yaml:5]",
             "collect_interval: expected a duration with a unit such as `10s` or `1h 30m`, found `30` [tawny.yaml:4]",
             "collectors.host: expected a map of its settings, or nothing [tawny.yaml:20]",
-            "collectors.hots: no such collector; there are: host, nginx [tawny.yaml:18] (did you mean `host`?)",
+            "collectors.hots: no such collector; there are: host, nginx, tegrastats, dramatiq, k8s, docker \
+             [tawny.yaml:18] (did you mean `host`?)",
             "collectors.nginx.timeout: expected more than 0s and at most the interval, 30s, found 1h [tawny.yaml:19]",
             "collectors.nginx.urll: unknown key; known here: groups, metrics [tawny.yaml:19]",
             "global_tags: expected a list, found string \"env:prod\" [tawny.yaml:7]",
@@ -117,9 +118,10 @@ log: {level: loud}
             "journal.bound: expected at least 1MiB, found 1KiB [tawny.yaml:14]",
             "journal.sync: expected `batch`, or a duration above 0 such as `30s` or `5m`, found `never` [tawny.yaml:15]",
             "limits.series: expected at least 1, found 0 [tawny.yaml:8]",
-            "lisen: unknown key; known here: listen, host, global_tags, interval, grace, collect_interval, \
+            "lisen: unknown key; known here: listen, host, machine, global_tags, interval, grace, collect_interval, \
              release_interval, bulk_size, stale_after, shutdown_timeout, send_self_metrics, limits, wrapper, \
-             histograms, journal, collectors, feeds, outputs, log, web, roots, redis [tawny.yaml:1] (did you mean `listen`?)",
+             histograms, journal, collectors, feeds, outputs, log, web, roots, redis, docker [tawny.yaml:1] \
+             (did you mean `listen`?)",
             "log.level: expected one of trace, debug, info, warn, error, off, found `loud` [tawny.yaml:25]",
             "outputs.datadog.api_key: is required, and missing [tawny.yaml:23]",
             "outputs.datadog.url: expected text, found a list [tawny.yaml:23]",

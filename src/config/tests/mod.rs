@@ -13,13 +13,16 @@ use crate::component::collector::Collector;
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::component::output::Output;
-use crate::component::settings::Section;
+use crate::component::settings::{Problems, Section};
+use crate::component::sighting::Sighting;
 use crate::component::wrapper::Wrapper;
 use crate::model::point::Point;
 use crate::model::window::Window;
 use crate::support::secret::Secret;
 use crate::support::shutdown::Shutdown;
 
+mod docker;
+mod found;
 mod layers;
 mod redis;
 mod variables;
@@ -36,8 +39,13 @@ const fn descriptor(name: &'static str, role: Role) -> Descriptor {
 
 static HOST: Descriptor = descriptor("host", Role::Collector);
 static NGINX: Descriptor = descriptor("nginx", Role::Collector);
+static TEGRASTATS: Descriptor = descriptor("tegrastats", Role::Collector);
+static DRAMATIQ: Descriptor = descriptor("dramatiq", Role::Collector);
+static K8S: Descriptor = descriptor("k8s", Role::Collector);
+static DOCKER: Descriptor = descriptor("docker", Role::Collector);
 static REDIS: Descriptor = descriptor("redis", Role::Feed);
 static RESP: Descriptor = descriptor("resp", Role::Feed);
+static CONTAINER_LOGS: Descriptor = descriptor("container_logs", Role::Feed);
 static DATADOG_LOGS: Descriptor = descriptor("datadog_logs", Role::Output);
 static DATADOG: Descriptor = descriptor("datadog", Role::Output);
 
@@ -58,6 +66,37 @@ static CATALOG: Catalog = Catalog {
             effective: |_| None,
             find: None,
         },
+        Entry {
+            descriptor: &TEGRASTATS,
+            build: tegrastats,
+            effective: |_| None,
+            find: Some(|section, cx| {
+                let own = section.read::<Tegrastats>(&mut Problems::default());
+                look(own.as_ref().map(|own| own.path.as_str()), cx)
+            }),
+        },
+        Entry {
+            descriptor: &DRAMATIQ,
+            build: anything,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &K8S,
+            build: anything,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &DOCKER,
+            build: anything,
+            effective: |_| None,
+            find: Some(|section, cx| {
+                // What all collectors have is not its own.
+                assert_eq!(section.value.get("interval"), None);
+                look(cx.engine.endpoint.strip_prefix("unix://"), cx)
+            }),
+        },
     ],
     feeds: &[
         Entry {
@@ -69,6 +108,12 @@ static CATALOG: Catalog = Catalog {
         Entry {
             descriptor: &RESP,
             build: feed,
+            effective: |_| None,
+            find: None,
+        },
+        Entry {
+            descriptor: &CONTAINER_LOGS,
+            build: |_, _, _| Some(Box::new(Feeding)),
             effective: |_| None,
             find: None,
         },
@@ -112,6 +157,41 @@ struct Host {
 
 fn host(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
     section.read::<Host>(&mut findings.problems);
+    None
+}
+
+/// Looks below a root that tests make: what is empty there may not be read.
+fn look(path: Option<&str>, cx: &Context<'_>) -> Sighting {
+    let Some(path) = path.map(|path| cx.roots.device_path(path)) else {
+        return Sighting::Absent;
+    };
+    let what = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) if text.is_empty() => Sighting::Unreadable {
+            what,
+            remedy: "fill it".to_string(),
+        },
+        Ok(_) => Sighting::Readable { what },
+        Err(_) => Sighting::Absent,
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Tegrastats {
+    metrics: Vec<String>,
+    path: String,
+}
+
+fn tegrastats(section: &Section, _: &Context<'_>, findings: &mut Findings) -> Option<Box<dyn Collector>> {
+    let read = section.read::<Tegrastats>(&mut findings.problems)?;
+    if read.path.ends_with("/broken") {
+        findings.problems.add(&section.path, "cannot be made");
+    }
+    None
+}
+
+fn anything(_: &Section, _: &Context<'_>, _: &mut Findings) -> Option<Box<dyn Collector>> {
     None
 }
 

@@ -212,7 +212,9 @@ fn the_key_feeds_names_exactly_those_that_run() {
     );
     assert_eq!(
         problems(from_file("feeds: {rdeis: {}}\n", &[])),
-        ["feeds.rdeis: no such feed; there are: redis, resp [tawny.yaml:1] (did you mean `redis`?)"]
+        [
+            "feeds.rdeis: no such feed; there are: redis, resp, container_logs [tawny.yaml:1] (did you mean `redis`?)"
+        ]
     );
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::kinds::{Level, LogFormat, WrapperKind};
+use crate::config::show;
 use crate::support::quantity::Span;
 use crate::wrappers::Aggregation;
 
@@ -94,15 +95,14 @@ fn every_variable_of_chouette_works() {
     );
     assert_eq!(settings.listen.to_string(), "0.0.0.0:9200");
     assert_eq!(settings.journal.directory, Path::new("/data/journal"));
-    let later = ["docker", "dramatiq", "k8s", "tegrastats"]
-        .map(|name| {
-            format!(
-                "COLLECTOR_PLUGINS: the collector `{name}` comes with a later release; it is left out \
-                 [sets collectors.{name}]"
-            )
-        })
-        .to_vec();
-    assert_eq!(warnings(&loaded), later);
+    let collectors = ["docker", "dramatiq", "host", "k8s", "tegrastats"];
+    assert_eq!(names(&settings.collectors), collectors);
+    assert_eq!(
+        settings.collectors["tegrastats"].section.value,
+        json!({"metrics": ["ram"], "path": "/usr/bin/tegrastats"})
+    );
+    assert_eq!(settings.docker.endpoint, "unix:///var/run/docker.sock");
+    assert_eq!(warnings(&loaded), [""; 0]);
 }
 
 #[test]
@@ -148,7 +148,8 @@ fn the_variable_names_exactly_the_collectors() {
     assert_eq!(
         problems(from_variables(&[("COLLECTOR_PLUGINS", r#"["hots"]"#)])),
         [
-            "COLLECTOR_PLUGINS: no such collector; there are: host, nginx [sets collectors.hots] (did you mean `host`?)"
+            "COLLECTOR_PLUGINS: no such collector; there are: host, nginx, tegrastats, dramatiq, k8s, docker \
+             [sets collectors.hots] (did you mean `host`?)"
         ]
     );
 }
@@ -198,4 +199,109 @@ fn unknown_variables_of_ours_are_warned_of() {
     assert_eq!(port, Some(6390));
     // Such a variable is there wherever there is a service called `redis`: it asks for nothing.
     assert!(loaded.redis.is_none() && loaded.settings.feeds.is_empty());
+}
+
+#[test]
+fn every_variable_of_the_docker_collector_works() {
+    let loaded = from_variables(&[
+        ("MACHINE_NAME", "press-7"),
+        ("METRICS_COLLECTION_INTERVAL", "20"),
+        ("LOGS_COLLECTION_INTERVAL", "5"),
+        ("LAST_METRICS_COLLECTED_AT_FILE", "/tmp/metrics-at"),
+        ("LAST_LOGS_COLLECTED_AT_FILE", "/tmp/logs-at"),
+        ("MAX_COLLECTOR_THREADS", "7"),
+        ("METRICS_EXPORTER_PORT", "10101"),
+        ("DEFAULT_LOGS_SINCE_NOW", "60"),
+        ("LOGS_DIR", "/tmp/logs"),
+        ("LOGS_CONTAINER_MAX_FILES", "10"),
+        ("LOGS_CONTAINER_MAX_FILE_SIZE", "10485760"),
+        ("LOG_LEVELS_MAPPING_PATH", "/config/mapping.json"),
+        ("COLLECTOR_PLUGINS", r#"["docker", "k8s", "dramatiq"]"#),
+        ("K8S_CA_PATH", "/ca.pem"),
+        ("K8S_SERVER_NAME", "node-1"),
+        ("K8S_INSECURE_SKIP_VERIFY", "true"),
+        ("K8S_NODE_NAME", "node-1"),
+        ("TAWNY_DRAMATIQ_REDIS_URL", "redis://:hunter2@broker"),
+        ("TAWNY_DRAMATIQ_RABBITMQ_URL", "http://me:hunter2@rabbit:15672"),
+    ])
+    .unwrap();
+    let settings = &loaded.settings;
+    assert_eq!(settings.machine, "press-7");
+    assert_eq!(settings.listen.to_string(), "0.0.0.0:10101");
+    assert_eq!(settings.collectors["docker"].interval, Span::seconds(20));
+    assert_eq!(
+        settings.collectors["docker"].section.value,
+        json!({"last_collected_file": "/tmp/metrics-at", "max_concurrent": 7})
+    );
+    assert_eq!(names(&settings.feeds), ["container_logs"]);
+    assert_eq!(
+        settings.feeds["container_logs"].section.value,
+        json!({
+            "max_concurrent": 7, "interval": "5s", "last_collected_file": "/tmp/logs-at", "since_at_first": "60s",
+            "directory": "/tmp/logs", "max_files": 10, "max_file_size": "10485760B",
+            "mapping_file": "/config/mapping.json",
+        })
+    );
+    assert_eq!(
+        settings.collectors["k8s"].section.value,
+        json!({"ca_path": "/ca.pem", "server_name": "node-1", "insecure_skip_verify": true, "node_name": "node-1"})
+    );
+    let shown = show::masked(settings, &CATALOG).to_string();
+    assert!(
+        !shown.contains("hunter2") && shown.contains("http://********@rabbit:15672"),
+        "{shown}"
+    );
+    assert_eq!(warnings(&loaded), [""; 0]);
+}
+
+#[test]
+fn a_wrong_number_of_theirs_is_an_error_once() {
+    let wrong = [
+        ("MAX_COLLECTOR_THREADS", "many"),
+        ("LOGS_CONTAINER_MAX_FILE_SIZE", "10MB"),
+        ("METRICS_EXPORTER_PORT", "http"),
+        ("K8S_INSECURE_SKIP_VERIFY", "maybe"),
+    ];
+    assert_eq!(
+        problems(from_variables(&wrong)),
+        [
+            "K8S_INSECURE_SKIP_VERIFY: expected `true` or `false`, found `maybe`",
+            "LOGS_CONTAINER_MAX_FILE_SIZE: expected a number of bytes, found `10MB`",
+            "MAX_COLLECTOR_THREADS: expected a whole number, found `many`",
+            "METRICS_EXPORTER_PORT: expected a port from 1 to 65535, found `http`",
+        ]
+    );
+}
+
+#[test]
+fn the_exporters_port_gives_way_to_our_own_variable() {
+    let port = ("METRICS_EXPORTER_PORT", "10101");
+    let own = from_variables(&[port, ("TAWNY_LISTEN", "127.0.0.1:9200")]).unwrap();
+    assert_eq!(own.settings.listen.to_string(), "127.0.0.1:9200");
+    // Such a variable is there wherever there is a service called `metrics-exporter`: it asks for nothing.
+    let injected = from_variables(&[("METRICS_EXPORTER_PORT", "tcp://10.0.0.7:80")]).unwrap();
+    assert_eq!(injected.settings.listen.to_string(), "0.0.0.0:9103");
+}
+
+#[test]
+fn containers_logs_are_followed_where_a_folder_or_the_section_is_there() {
+    let key = ("API_KEY", "k");
+    let alone = from_variables(&[key, ("MAX_COLLECTOR_THREADS", "3")]).unwrap();
+    assert!(alone.settings.feeds.is_empty());
+    let section = from_file(
+        "feeds: {container_logs: }\n",
+        &[key, ("DEFAULT_LOGS_SINCE_NOW", "9")],
+    )
+    .unwrap();
+    assert_eq!(
+        section.settings.feeds["container_logs"].section.value,
+        json!({"since_at_first": "9s"})
+    );
+    // They are files: the output for logs is there for those who hand logs in.
+    assert_eq!(names(&section.settings.outputs), ["datadog"]);
+    let forward = from_file("feeds: {container_logs: {forward: true}}\n", &[key]).unwrap();
+    assert_eq!(names(&forward.settings.outputs), ["datadog", "datadog_logs"]);
+    let both = from_variables(&[key, ("LOGS_DIR", "/logs"), ("REDIS_HOST", "cache")]).unwrap();
+    assert_eq!(names(&both.settings.feeds), ["container_logs", "redis"]);
+    assert_eq!(names(&both.settings.outputs), ["datadog", "datadog_logs"]);
 }
