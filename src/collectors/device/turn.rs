@@ -67,3 +67,69 @@ fn failed(reason: &str) -> CollectError {
         reason: reason.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Reads what it is sent, and counts.
+    #[derive(Clone, Debug)]
+    struct Slow {
+        sent: Arc<Mutex<Receiver<&'static str>>>,
+        readings: u32,
+    }
+
+    impl Reader for Slow {
+        fn read(&mut self, _: &mut Samples) -> Result<(), CollectError> {
+            self.readings += 1;
+            let sent = self.sent.lock().unwrap().recv().unwrap();
+            assert_ne!(sent, "panic");
+            Err(failed(&format!("{sent} {}", self.readings)))
+        }
+    }
+
+    fn slow() -> (Sender<&'static str>, Turn<Slow>) {
+        let (sender, sent) = channel();
+        let sent = Arc::new(Mutex::new(sent));
+        (sender, Turn::new(Slow { sent, readings: 0 }))
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_hangs_is_not_begun_again_and_comes_back() {
+        let (sender, mut turn) = slow();
+        let mut out = Samples::default();
+        let given_up = timeout(Duration::ZERO, turn.read(&mut out)).await;
+        assert!(given_up.is_err());
+        let hangs = failed("an earlier reading still hangs, on a sensor that does not answer");
+        assert_eq!(turn.read(&mut out).await, Err(hangs.clone()));
+        sender.send("old").unwrap();
+        sender.send("new").unwrap();
+        let recovered = async {
+            loop {
+                match turn.read(&mut out).await {
+                    Err(error) if error == hangs => tokio::task::yield_now().await,
+                    result => return result,
+                }
+            }
+        };
+        let result = timeout(Duration::from_secs(30), recovered).await;
+        // What the first reading remembered is kept, its result is not.
+        assert_eq!(result, Ok(Err(failed("new 2"))));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_handed_on_to_the_driver() {
+        let (sender, mut turn) = slow();
+        sender.send("panic").unwrap();
+        let panicked = tokio::spawn(async move {
+            let _ = turn.read(&mut Samples::default()).await;
+        });
+        assert!(panicked.await.unwrap_err().is_panic());
+    }
+}

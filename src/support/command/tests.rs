@@ -28,7 +28,7 @@ fn text(heard: &Heard) -> Option<&str> {
 #[tokio::test]
 async fn the_newest_line_is_kept_and_a_blank_one_passed_over() {
     let heard = first("printf 'one\\ntwo \\n\\n'; exec sleep 60", PATIENCE).await;
-    assert_eq!((text(&heard), heard.failure), (Some("two"), None));
+    assert_eq!((text(&heard), &heard.failure), (Some("two"), &None));
 }
 
 #[tokio::test]
