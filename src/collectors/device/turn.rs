@@ -106,16 +106,21 @@ mod tests {
         let mut out = Samples::default();
         let given_up = timeout(Duration::ZERO, turn.read(&mut out)).await;
         assert!(given_up.is_err());
-        let hangs = failed("an earlier reading still hangs, on a sensor that does not answer");
-        assert_eq!(turn.read(&mut out).await, Err(hangs.clone()));
+        let hangs = || {
+            Err(failed(
+                "an earlier reading still hangs, on a sensor that does not answer",
+            ))
+        };
+        assert_eq!(turn.read(&mut out).await, hangs());
         sender.send("old").unwrap();
         sender.send("new").unwrap();
         let recovered = async {
             loop {
-                match turn.read(&mut out).await {
-                    Err(error) if error == hangs => tokio::task::yield_now().await,
-                    result => return result,
+                let result = turn.read(&mut out).await;
+                if result != hangs() {
+                    return result;
                 }
+                tokio::task::yield_now().await;
             }
         };
         let result = timeout(Duration::from_secs(30), recovered).await;

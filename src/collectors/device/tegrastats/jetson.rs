@@ -61,7 +61,7 @@ impl Reader for Jetson {
         if !is_one(&self.roots) {
             return Err(CollectError::Unreachable {
                 target: self.settings.path.display().to_string(),
-                reason: "there is no such program, and this device is no Jetson; set `path` to where tegrastats is, \
+                reason: "there is no such program and this device is no Jetson, so set `path` to where tegrastats is \
                          or leave the collector out"
                     .to_string(),
             });
@@ -271,24 +271,22 @@ fn rails(files: &mut Files<'_>) -> Vec<Rail> {
             let iio = files.line(&file(format!("rail_name_{channel}")));
             let hwmon = files.line(&file(format!("in{channel}_label")));
             let (name, now) = match (iio, hwmon) {
-                (Some(name), _) => (name, files.number(&file(format!("in_power{channel}_input")))),
+                (Some(name), _) => {
+                    let milliwatts = files.number(&file(format!("in_power{channel}_input")));
+                    (name, milliwatts.map(|milliwatts| milliwatts / 1e3))
+                }
                 (None, Some(name)) => {
                     let millivolts = files.number(&file(format!("in{channel}_input")));
                     let milliamperes = files.number(&file(format!("curr{channel}_input")));
-                    let power = millivolts
-                        .zip(milliamperes)
-                        .map(|(volts, amperes)| volts * amperes / 1000.0);
-                    (name, power)
+                    let microwatts = millivolts.zip(milliamperes);
+                    (name, microwatts.map(|(volts, amperes)| volts * amperes / 1e6))
                 }
                 (None, None) => continue,
             };
             // `NC` is a sensor that nothing is connected to.
-            if let Some(milliwatts) = now.filter(|_| name != "NC") {
-                rails.push(Rail {
-                    name,
-                    now: milliwatts / 1000.0,
-                    average: None,
-                });
+            if let Some(now) = now.filter(|_| name != "NC") {
+                let average = None;
+                rails.push(Rail { name, now, average });
             }
         }
     }
