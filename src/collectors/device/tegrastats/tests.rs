@@ -113,10 +113,10 @@ async fn a_line_that_was_written_before_the_end_is_given_beside_the_error() {
         loop {
             let (samples, result) = collect(&mut collector).await;
             assert_eq!(samples.get(&RAM_USED, &[]), Some(3.0 * MIB));
-            if result.is_err() {
-                return result;
+            match result {
+                Ok(()) => tokio::task::yield_now().await,
+                ended => return ended,
             }
-            tokio::task::yield_now().await;
         }
     };
     let reason = "it ended (exit status: 0); it is started again";
