@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tawny::collectors::device::{raspberrypi, tegrastats};
 use tawny::collectors::host;
 use tawny::collectors::queue::dramatiq;
 use tawny::component::collector::Collector;
@@ -183,6 +184,39 @@ async fn host_gives_what_its_cases_say() {
         let roots = Roots::new(below("proc"), below("sys"), below("root"));
         Some(Box::new(host::build(&case.section, roots, problems)?))
     })
+    .await;
+}
+
+#[tokio::test]
+async fn tegrastats_gives_what_its_cases_say() {
+    check(
+        &tegrastats::DESCRIPTOR,
+        |_| Show::Value,
+        |case, problems| {
+            let below = |name| case.files.join(name);
+            let roots = Roots::new(below("proc"), below("sys"), below("root"));
+            let mut section = case.section.clone();
+            if section.value.is_null() {
+                section.value = json!({});
+            }
+            section.value["path"] = json!(below("tegrastats"));
+            Some(Box::new(tegrastats::build(&section, roots, problems)?))
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn raspberrypi_gives_what_its_cases_say() {
+    check(
+        &raspberrypi::DESCRIPTOR,
+        |_| Show::Value,
+        |case, problems| {
+            let below = |name| case.files.join(name);
+            let roots = Roots::new(below("proc"), below("sys"), below("root"));
+            Some(Box::new(raspberrypi::build(&case.section, roots, problems)?))
+        },
+    )
     .await;
 }
 

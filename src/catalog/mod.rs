@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use serde_json::Value;
 
+use crate::collectors::device::raspberrypi;
+use crate::collectors::device::tegrastats;
 use crate::collectors::host;
 use crate::collectors::queue::dramatiq;
 use crate::component::collector::Collector;
@@ -101,6 +103,30 @@ pub static CATALOG: Catalog = Catalog {
             find: Some(|_, _| Sighting::Readable {
                 what: "this device".to_string(),
             }),
+        },
+        Entry {
+            descriptor: &tegrastats::DESCRIPTOR,
+            build: |section, cx, findings| {
+                boxed(tegrastats::build(
+                    section,
+                    cx.roots.clone(),
+                    &mut findings.problems,
+                ))
+            },
+            effective: tegrastats::effective,
+            find: Some(|section, cx| tegrastats::find(section, cx.roots)),
+        },
+        Entry {
+            descriptor: &raspberrypi::DESCRIPTOR,
+            build: |section, cx, findings| {
+                boxed(raspberrypi::build(
+                    section,
+                    cx.roots.clone(),
+                    &mut findings.problems,
+                ))
+            },
+            effective: raspberrypi::effective,
+            find: Some(|section, cx| raspberrypi::find(section, cx.roots)),
         },
         Entry {
             descriptor: &dramatiq::DESCRIPTOR,
