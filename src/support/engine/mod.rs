@@ -93,6 +93,20 @@ impl Engine {
         }
     }
 
+    /// This engine, or Podman where this one is Docker's default, nothing is at its place, and Podman's socket is there.
+    pub fn or_podman(&self) -> Self {
+        let podman = Self {
+            endpoint: PODMAN.to_string(),
+            ..Self::default()
+        };
+        let is_there = |engine: &Self| engine.reach() != Reach::Absent;
+        if *self == Self::default() && !is_there(self) && is_there(&podman) {
+            podman
+        } else {
+            self.clone()
+        }
+    }
+
     /// A way to the engine, whose API version is agreed upon. Every request opens a connection of its own, so that it
     /// outlives a restart of the engine; only requests that read are sent.
     ///
