@@ -37,8 +37,12 @@ pub(super) struct Network {
     pub(super) transmit_errors: f64,
 }
 
-/// Reads an answer. `None` for one of a container that does not run: engines then write zeros and the year 1.
+/// Reads an answer. `None` for one of a container that does not run: engines then write zeros and the year 1, and
+/// nothing at all of one that goes while it is asked about.
 pub(super) fn parse(answer: &[u8]) -> Result<Option<Stats>, String> {
+    if answer.trim_ascii().is_empty() {
+        return Ok(None);
+    }
     let value = object(answer)?;
     let read = time(&value, "/read");
     let machine = positive(&value, "/cpu_stats/system_cpu_usage");
@@ -115,6 +119,8 @@ mod tests {
         let zeros = br#"{"read": "0001-01-01T00:00:00Z", "cpu_stats": {"cpu_usage": {"total_usage": 0}}}"#;
         assert_eq!(parse(zeros), Ok(None));
         assert_eq!(parse(b"{}"), Ok(None));
+        // Docker 20.10 answers 200 and says nothing when a container is removed under its hands.
+        assert_eq!(parse(b""), Ok(None));
         assert!(parse(b"{").is_err());
     }
 
