@@ -174,8 +174,10 @@ mod tests {
 
     #[test]
     fn too_many_changes_are_all() {
-        let mut changes = Changes::default();
-        changes.heard = true;
+        let mut changes = Changes {
+            heard: true,
+            ..Changes::default()
+        };
         (0..=MOST).for_each(|id| changes.take(&event(Some(&id.to_string()), "start")));
         assert_eq!((changes.ids.len(), changes.all), (MOST, true));
     }
