@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tawny::collectors::container::docker;
 use tawny::collectors::device::{raspberrypi, tegrastats};
 use tawny::collectors::host;
 use tawny::collectors::queue::dramatiq;
@@ -19,9 +20,11 @@ use tawny::component::descriptor::Descriptor;
 use tawny::component::settings::{Problems, Section};
 use tawny::model::labels::Labels;
 use tawny::model::sample::Samples;
+use tawny::support::engine::Engine;
 use tawny::support::root::Roots;
 
 use crate::support::answers;
+use crate::support::stub_engine::StubEngine;
 
 /// What a collector is made from for one case.
 pub(crate) struct Case {
@@ -231,5 +234,19 @@ async fn dramatiq_gives_what_its_cases_say() {
             Some(Box::new(dramatiq::build(&section, None, problems)?))
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn docker_gives_what_its_cases_say() {
+    let show = |name: &str| match name {
+        "container_up_timestamp_seconds" | "collector_up_timestamp_seconds" => Show::Presence,
+        _ => Show::Value,
+    };
+    check(&docker::DESCRIPTOR, show, |case, problems| {
+        let stub = StubEngine::of_files(&case.files.with_extension("sock"), &case.files);
+        let engine = Engine::parse(&stub.endpoint()).unwrap();
+        Some(Box::new(docker::build(&case.section, "m", &engine, problems)?))
+    })
     .await;
 }

@@ -25,6 +25,7 @@ mod clock;
 mod cluster;
 mod delivery;
 mod disk;
+mod docker;
 mod dramatiq;
 mod engine;
 mod exactly_once;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use serde_json::Value;
 
+use crate::collectors::container::docker;
 use crate::collectors::device::raspberrypi;
 use crate::collectors::device::tegrastats;
 use crate::collectors::host;
@@ -133,6 +134,19 @@ pub static CATALOG: Catalog = Catalog {
             build: |section, cx, findings| boxed(dramatiq::build(section, cx.redis, &mut findings.problems)),
             effective: dramatiq::effective,
             find: None,
+        },
+        Entry {
+            descriptor: &docker::DESCRIPTOR,
+            build: |section, cx, findings| {
+                boxed(docker::build(
+                    section,
+                    cx.machine,
+                    cx.engine,
+                    &mut findings.problems,
+                ))
+            },
+            effective: docker::effective,
+            find: Some(|section, cx| docker::find(section, cx.engine)),
         },
     ],
     feeds: &[

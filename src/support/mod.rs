@@ -7,6 +7,7 @@
 //! * [`secret`]: values that no log, page or error shows
 //! * [`command`]: child processes, bounded
 //! * [`engine`]: a container engine and the way to it
+//! * [`filter`]: a choice by name
 //! * [`http`]: the HTTP client
 //! * [`identity`]: who this agent is
 //! * [`proxy`]: the proxies that it goes through
@@ -16,6 +17,7 @@
 
 pub mod command;
 pub mod engine;
+pub mod filter;
 pub mod http;
 pub mod identity;
 pub mod proxy;

@@ -22,5 +22,6 @@ pub(crate) mod rabbitmq;
 pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod services;
+pub(crate) mod stub_engine;
 pub(crate) mod wait;
 pub(crate) mod workload;

@@ -1,1 +1,5 @@
 //! Containers and pods.
+//!
+//! * [`docker`]: the containers of an engine: Docker, Podman
+
+pub mod docker;

@@ -1,9 +1,9 @@
 //! Disk I/O from `/proc/diskstats` (kernel documentation, admin-guide/iostats).
 
 use crate::collectors::host::reading::{Files, Sink, malformed, number};
-use crate::collectors::host::settings::Filter;
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
+use crate::support::filter::Filter;
 
 macro_rules! counter {
     ($name:literal, $help:literal, $dotted:literal) => {

@@ -1,9 +1,9 @@
 //! Network interfaces from `/proc/net/dev` (proc_pid_net(5)).
 
 use crate::collectors::host::reading::{Files, Sink, malformed, number, shortened};
-use crate::collectors::host::settings::Filter;
 use crate::component::collector::CollectError;
 use crate::model::metric::MetricDef;
+use crate::support::filter::Filter;
 
 macro_rules! counter {
     ($name:literal, $help:literal, $dotted:literal) => {

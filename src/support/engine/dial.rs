@@ -69,7 +69,12 @@ where
     request
         .headers_mut()
         .insert(HOST, HeaderValue::from_static("docker"));
-    timeout(PATIENCE, sender.send_request(request))
+    let answer = sender.send_request(request);
+    if endless {
+        // Some engines send nothing of a stream, not even that it is one, before its first item.
+        return answer.await.map_err(broken);
+    }
+    timeout(PATIENCE, answer)
         .await
         .map_err(|_| EngineError::Slow {
             endpoint: engine.endpoint.clone(),

@@ -2,6 +2,10 @@
 
 use bollard::errors::Error;
 
+/// What to do about an engine that is not there.
+const START: &str = "start the engine, mount its socket, or give its address in docker.endpoint (DOCKER_HOST, \
+                     DOCKER_SOCKET_PATH)";
+
 /// Why an engine does not answer, or not with what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -17,10 +21,7 @@ pub enum EngineError {
         reason: String,
     },
     /// Nothing listens there.
-    #[error(
-        "{endpoint} does not answer: {reason}; start the engine, mount its socket, or give its address in \
-         docker.endpoint (DOCKER_HOST, DOCKER_SOCKET_PATH)"
-    )]
+    #[error("{endpoint} does not answer: {reason}; {START}")]
     Unreachable {
         /// Where it should be.
         endpoint: String,
@@ -96,6 +97,34 @@ impl EngineError {
                 ..
             }
         )
+    }
+
+    /// What went wrong and what to do about it, without the endpoint where that is a field of its own.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Unreachable { reason, .. } => format!("{reason}; {START}"),
+            Self::Forbidden { remedy, .. } => remedy.clone(),
+            Self::Tls { reason, .. } => format!(
+                "no TLS: {reason}; see docker.tls, docker.ca_file, docker.cert_file and docker.key_file"
+            ),
+            Self::Slow { path, seconds, .. } => format!("no answer to {path} within {seconds} s"),
+            Self::Refused {
+                path,
+                status: status @ (401 | 403),
+                message,
+                ..
+            } => {
+                format!("GET {path} gives {status}: {message}; a proxy before the engine must let it through")
+            }
+            Self::Refused {
+                path,
+                status,
+                message,
+                ..
+            } => format!("GET {path} gives {status}: {message}"),
+            Self::Malformed { path, reason, .. } => format!("GET {path}: {reason}"),
+            Self::Address { .. } | Self::Writes { .. } => self.to_string(),
+        }
     }
 
     /// What the client library returned for a request for `path`.

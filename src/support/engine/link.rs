@@ -15,6 +15,9 @@ use crate::support::engine::Engine;
 use crate::support::engine::dial::{self, PATIENCE};
 use crate::support::engine::error::{EngineError, shortened};
 
+/// What the library is told, whose one limit holds for streams too: the transport has limits of its own.
+const UNBOUNDED: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A way to an engine whose API version is agreed upon.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -39,7 +42,7 @@ impl Link {
         let docker = Docker::connect_with_custom_transport(
             transport,
             Some("http://docker"),
-            PATIENCE.as_secs(),
+            UNBOUNDED.as_secs(),
             API_DEFAULT_VERSION,
         )
         .map_err(failed)?;

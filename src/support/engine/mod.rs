@@ -93,6 +93,19 @@ impl Engine {
         }
     }
 
+    /// This engine, or Podman where this one is Docker's default, nothing is at its place, and Podman's socket is there.
+    pub fn or_podman(&self) -> Self {
+        let podman = Self {
+            endpoint: PODMAN.to_string(),
+            ..Self::default()
+        };
+        if *self == Self::default() {
+            first(self.clone(), podman)
+        } else {
+            self.clone()
+        }
+    }
+
     /// A way to the engine, whose API version is agreed upon. Every request opens a connection of its own, so that it
     /// outlives a restart of the engine; only requests that read are sent.
     ///
@@ -111,8 +124,20 @@ impl Engine {
     }
 }
 
+/// The one of the two that is there; the former where both are or none is.
+fn first(one: Engine, other: Engine) -> Engine {
+    let is_there = |engine: &Engine| engine.reach() != Reach::Absent;
+    if !is_there(&one) && is_there(&other) {
+        other
+    } else {
+        one
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     fn parsed(given: &str) -> (String, bool) {
@@ -150,5 +175,20 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn the_second_engine_is_taken_only_where_the_first_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one.sock", "other.sock"].map(|name| folder.path().join(name));
+        let taken = || {
+            let [one, other] = [&one, &other].map(|path| Engine::parse(path.to_str().unwrap()).unwrap());
+            first(one, other).endpoint.contains("other.sock")
+        };
+        assert!(!taken());
+        let _other = UnixListener::bind(&other).unwrap();
+        assert!(taken());
+        let _one = UnixListener::bind(&one).unwrap();
+        assert!(!taken());
     }
 }
