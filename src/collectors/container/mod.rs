@@ -1,1 +1,5 @@
 //! Containers and pods.
+//!
+//! * [`k8s`]: a Kubernetes node and its pods
+
+pub mod k8s;
