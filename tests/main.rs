@@ -32,6 +32,7 @@ mod exactly_once;
 mod exposition;
 mod feed_logs;
 mod found;
+mod k8s;
 mod layers;
 mod logs;
 mod names;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use serde_json::Value;
 
-use crate::collectors::container::docker;
+use crate::collectors::container::{docker, k8s};
 use crate::collectors::device::raspberrypi;
 use crate::collectors::device::tegrastats;
 use crate::collectors::host;
@@ -133,6 +133,12 @@ pub static CATALOG: Catalog = Catalog {
             descriptor: &dramatiq::DESCRIPTOR,
             build: |section, cx, findings| boxed(dramatiq::build(section, cx.redis, &mut findings.problems)),
             effective: dramatiq::effective,
+            find: None,
+        },
+        Entry {
+            descriptor: &k8s::DESCRIPTOR,
+            build: |section, cx, findings| boxed(k8s::build(section, cx.variable, &mut findings.problems)),
+            effective: k8s::effective,
             find: None,
         },
         Entry {

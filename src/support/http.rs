@@ -13,6 +13,7 @@ pub use reqwest::header;
 use reqwest::{Method, RequestBuilder};
 
 use crate::support::proxy::{Proxies, ProxyError};
+use crate::support::tls::{Tls, TlsError};
 use crate::support::trust::{self, TrustError};
 use crate::support::url::{Shown, Url};
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub body_cap: usize,
     /// Certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Another way to verify servers and to say who we are; it takes the place of `ca_file`. `None` for the usual one.
+    pub tls: Option<Tls>,
     /// The proxies to go through.
     pub proxies: Proxies,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             body_cap: 64 * 1024,
             ca_file: None,
+            tls: None,
             proxies: Proxies::default(),
         }
     }
@@ -59,6 +63,9 @@ pub enum ClientError {
     /// The file of certificates cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// A connection's own TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A proxy's URL cannot be used.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -150,8 +157,6 @@ impl Client {
         install_provider();
         let connect_timeout = options.connect_timeout.min(options.timeout);
         let mut builder = reqwest::Client::builder()
-            // Only our own roots: the library's verifier cannot be built on an image that has no CA store.
-            .tls_certs_only(trust::roots(options.ca_file.as_deref())?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -161,6 +166,11 @@ impl Client {
             .pool_max_idle_per_host(2)
             .dns_resolver(Arc::new(SystemResolver))
             .no_proxy();
+        builder = match &options.tls {
+            Some(tls) => builder.tls_backend_preconfigured(tls.config()?),
+            // Only our own roots: the library's verifier cannot be built on an image that has no CA store.
+            None => builder.tls_certs_only(trust::roots(options.ca_file.as_deref())?),
+        };
         for proxy in options.proxies.compiled()? {
             builder = builder.proxy(proxy);
         }

@@ -11,6 +11,7 @@
 //! * [`http`]: the HTTP client
 //! * [`identity`]: who this agent is
 //! * [`proxy`]: the proxies that it goes through
+//! * [`tls`]: one connection's own way to verify and to say who we are
 //! * [`trust`]: the certificates that it trusts
 //! * [`redis`]: a Redis and a link to it
 //! * [`url`]: how URLs are shown
@@ -27,5 +28,6 @@ pub mod root;
 pub mod secret;
 pub mod shutdown;
 pub mod time;
+pub mod tls;
 pub mod trust;
 pub mod url;

@@ -42,6 +42,24 @@ pub fn pem(ca_file: Option<&Path>) -> Result<Vec<u8>, TrustError> {
     Ok(text.into_bytes())
 }
 
+/// The same as [`roots`], as the TLS library wants them.
+///
+/// # Errors
+/// As [`roots`].
+pub fn ders(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let anchors = anchors(ca_file)?.into_iter();
+    Ok(anchors.map(|(der, _)| der).collect())
+}
+
+/// The certificates of a file (PEM, one or more) and no others.
+///
+/// # Errors
+/// As [`roots`].
+pub fn only(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let anchors = from_file(file)?.into_iter();
+    Ok(anchors.map(|(der, _)| der).collect())
+}
+
 type Anchor = (CertificateDer<'static>, Certificate);
 
 fn anchors(ca_file: Option<&Path>) -> Result<Vec<Anchor>, TrustError> {

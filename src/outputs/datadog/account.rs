@@ -209,7 +209,7 @@ pub(super) fn client(
                 ClientError::Trust(error) => (at(section, "ca_file"), error.to_string()),
                 ClientError::Proxy(error) if proxy.is_some() => (at(section, error.from), error.reason),
                 ClientError::Proxy(error) => (error.from.to_string(), error.reason),
-                ClientError::Library(_) => (section.path.clone(), error.to_string()),
+                ClientError::Tls(_) | ClientError::Library(_) => (section.path.clone(), error.to_string()),
             };
             problems.add(path, message);
             None
