@@ -14,6 +14,7 @@
 //!
 //! * [`dating`]: how far off a block's clock was
 //! * [`descriptor`]: what a component says of itself
+//! * [`entry`]: how a component is made
 //! * [`collector`]: polled, asks one target
 //! * [`feed`]: accepts what applications hand in
 //! * [`wrapper`]: decides which points a window becomes
@@ -27,6 +28,7 @@
 pub mod collector;
 pub mod dating;
 pub mod descriptor;
+pub mod entry;
 pub mod feed;
 pub mod item_set;
 pub mod journal;

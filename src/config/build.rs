@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::catalog::{Catalog, Context, Findings};
+use crate::catalog::Catalog;
+use crate::component::entry::{Context, Findings};
 use crate::component::settings::{Problem, Problems, Section};
 use crate::config::environment::Environment;
 use crate::config::found::Found;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::catalog::Findings;
+use crate::component::entry::Findings;
 use crate::component::settings::Problems;
 use crate::config::environment::Environment;
 use crate::config::feeds;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{Catalog, Context};
+use crate::catalog::Catalog;
+use crate::component::entry::Context;
 use crate::component::settings::Section;
 use crate::component::sighting::Sighting;
 use crate::config::choose::COMMON;

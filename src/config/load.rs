@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::catalog::{Catalog, Findings};
+use crate::catalog::Catalog;
+use crate::component::entry::Findings;
 use crate::component::settings::{Problem, Problems, Section};
 use crate::config::build::{Around, build};
 use crate::config::environment::Environment;

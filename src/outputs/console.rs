@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::output::{
     Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
@@ -25,6 +26,17 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Prints points on standard output, as text or as JSON lines.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Output> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, _, findings| {
+        let made = build(section, &mut findings.problems)?;
+        Some(Box::new(made))
+    },
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::wrapper::Wrapper;
 use crate::model::distribution::Distribution;
 use crate::model::point::{Point, PointKind};
@@ -19,6 +22,27 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     sample: SAMPLE,
     metrics: &[],
 };
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Wrapper> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, _, findings| {
+        let histograms: Histograms = section.read(&mut findings.problems)?;
+        Some(Box::new(Datadog::new(
+            &histograms.histogram_aggregates,
+            &histograms.histogram_percentiles,
+        )))
+    },
+    effective: |_| None,
+    find: None,
+};
+
+/// What the wrapper `datadog` tells of observations.
+#[derive(Deserialize)]
+struct Histograms {
+    histogram_aggregates: Vec<Aggregation>,
+    histogram_percentiles: Vec<f64>,
+}
 
 const SAMPLE: &str = "\
 # Which points a window becomes: datadog or simple.

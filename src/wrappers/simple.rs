@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::wrapper::Wrapper;
 use crate::model::point::{Point, PointKind};
 use crate::model::window::{Aggregate, Window};
@@ -14,6 +15,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Turns each window into sums of counts, and for everything else a mean and a number of samples.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Wrapper> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |_, _, _| Some(Box::new(Simple::new())),
+    effective: |_| None,
+    find: None,
 };
 
 const SAMPLE: &str = "\

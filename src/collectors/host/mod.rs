@@ -34,7 +34,9 @@ use crate::collectors::host::reader::Reader;
 use crate::collectors::host::settings::Settings;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
+use crate::component::sighting::Sighting;
 use crate::model::metric::MetricDef;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
@@ -46,6 +48,22 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads the device's CPU, memory, filesystems, disks, network, load, pressure and temperatures.",
     sample: SAMPLE,
     metrics: METRICS,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        Some(Box::new(build(
+            section,
+            cx.roots.clone(),
+            &mut findings.problems,
+        )?))
+    },
+    effective,
+    find: Some(|_, _| Sighting::Readable {
+        what: "this device".to_string(),
+    }),
 };
 
 const SAMPLE: &str = "\

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::load::{Flags, Loaded, Refused, load_with};
-use crate::catalog::{Catalog, Context, Entry, Findings};
+use crate::catalog::Catalog;
 use crate::component::collector::Collector;
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::{Context, Entry, Findings};
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::component::output::Output;
 use crate::component::settings::{Problems, Section};
@@ -54,19 +55,19 @@ static SIMPLE: Descriptor = descriptor("simple", Role::Wrapper);
 
 static CATALOG: Catalog = Catalog {
     collectors: &[
-        Entry {
+        &Entry {
             descriptor: &HOST,
             build: host,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &NGINX,
             build: host,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &TEGRASTATS,
             build: tegrastats,
             effective: |_| None,
@@ -75,19 +76,19 @@ static CATALOG: Catalog = Catalog {
                 look(own.as_ref().map(|own| own.path.as_str()), cx)
             }),
         },
-        Entry {
+        &Entry {
             descriptor: &DRAMATIQ,
             build: anything,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &K8S,
             build: anything,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &DOCKER,
             build: anything,
             effective: |_| None,
@@ -99,19 +100,19 @@ static CATALOG: Catalog = Catalog {
         },
     ],
     feeds: &[
-        Entry {
+        &Entry {
             descriptor: &REDIS,
             build: feed,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &RESP,
             build: feed,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &CONTAINER_LOGS,
             build: |_, _, _| Some(Box::new(Feeding)),
             effective: |_| None,
@@ -119,13 +120,13 @@ static CATALOG: Catalog = Catalog {
         },
     ],
     wrappers: &[
-        Entry {
+        &Entry {
             descriptor: &WRAPPER,
             build: wrapper,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &SIMPLE,
             build: wrapper,
             effective: |_| None,
@@ -133,13 +134,13 @@ static CATALOG: Catalog = Catalog {
         },
     ],
     outputs: &[
-        Entry {
+        &Entry {
             descriptor: &DATADOG,
             build: datadog,
             effective: |_| None,
             find: None,
         },
-        Entry {
+        &Entry {
             descriptor: &DATADOG_LOGS,
             build: datadog,
             effective: |_| None,

@@ -54,6 +54,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::feeds::redis::desk::Desk;
 use crate::feeds::redis::keys::Queue;
@@ -71,6 +72,22 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads the metrics and logs that applications write into a Redis with chouette-iot-client.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Feed> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        let server = Server {
+            target: cx.redis?.clone(),
+            prefix: cx.prefix.to_string(),
+        };
+        let wants = Wants { logs: cx.logs };
+        let made = build(section, server, wants, &mut findings.problems)?;
+        Some(Box::new(made))
+    },
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

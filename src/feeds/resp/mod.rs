@@ -57,6 +57,7 @@ use tokio::task::spawn_blocking;
 use tracing::info;
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::feeds::resp::access::Access;
 use crate::feeds::resp::connection::Shared;
@@ -75,6 +76,17 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Takes what the client library writes without a Redis: it answers the Redis protocol itself.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Feed> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        let made = build(section, &cx.directory.join("resp"), &mut findings.problems)?;
+        Some(Box::new(made))
+    },
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

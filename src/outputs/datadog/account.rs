@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::component::entry::Context;
 use crate::component::output::{SendError, Sent};
 use crate::component::settings::{Problems, Section, did_you_mean};
 use crate::outputs::datadog::answer;
@@ -36,6 +37,16 @@ pub struct Defaults {
     pub timeout: Duration,
     /// The environment's proxies.
     pub proxies: Proxies,
+}
+
+impl Defaults {
+    /// Those of this agent.
+    pub fn of(cx: &Context<'_>) -> Self {
+        Self {
+            timeout: cx.release_interval * 4 / 5,
+            proxies: Proxies::from_env(cx.variable),
+        }
+    }
 }
 
 /// How old an item may be when it is sent.

@@ -11,4 +11,4 @@ pub mod logs;
 pub mod series;
 
 pub use account::{Defaults, MaxAge, SITES};
-pub use series::{Config, DESCRIPTOR, Datadog, Version, build, effective};
+pub use series::{Config, DESCRIPTOR, Datadog, ENTRY, Version, build, effective};

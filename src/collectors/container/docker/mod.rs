@@ -30,6 +30,7 @@ use crate::collectors::container::docker::session::{Asked, Session};
 use crate::collectors::container::docker::settings::{Group, Settings};
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
 use crate::model::sample::Samples;
@@ -45,6 +46,21 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads CPU, memory and state of the containers of a Docker or Podman engine.",
     sample: SAMPLE,
     metrics: metrics::ALL,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        Some(Box::new(build(
+            section,
+            cx.machine,
+            cx.engine,
+            &mut findings.problems,
+        )?))
+    },
+    effective,
+    find: Some(|section, cx| find(section, cx.engine)),
 };
 
 const SAMPLE: &str = "\

@@ -23,6 +23,7 @@ use crate::collectors::container::k8s::settings::Settings;
 pub use crate::collectors::container::k8s::settings::effective;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::model::sample::Samples;
 
@@ -33,6 +34,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads a Kubernetes node's and its pods' CPU, memory, network and storage from the kubelet.",
     sample: SAMPLE,
     metrics: metrics::ALL,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| Some(Box::new(build(section, cx.variable, &mut findings.problems)?)),
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

@@ -20,6 +20,7 @@ use crate::collectors::device::files::{Files, is_compatible};
 use crate::collectors::device::turn::{Reader, Turn};
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
 use crate::model::metric::MetricDef;
@@ -33,6 +34,20 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads a Raspberry Pi's under-voltage, throttling, temperature, clock, flash wear and Wi-Fi signal.",
     sample: SAMPLE,
     metrics: METRICS,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        Some(Box::new(build(
+            section,
+            cx.roots.clone(),
+            &mut findings.problems,
+        )?))
+    },
+    effective,
+    find: Some(|section, cx| find(section, cx.roots)),
 };
 
 const SAMPLE: &str = "\

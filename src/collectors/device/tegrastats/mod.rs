@@ -25,6 +25,7 @@ use crate::collectors::device::tegrastats::settings::Settings;
 use crate::collectors::device::turn::Turn;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
 use crate::model::sample::Samples;
@@ -38,6 +39,20 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads a Jetson's memory, temperatures, clocks, loads and power from tegrastats, or from its kernel.",
     sample: SAMPLE,
     metrics: reading::METRICS,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        Some(Box::new(build(
+            section,
+            cx.roots.clone(),
+            &mut findings.problems,
+        )?))
+    },
+    effective,
+    find: Some(|section, cx| find(section, cx.roots)),
 };
 
 const SAMPLE: &str = "\

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::collectors::queue::dramatiq::settings::Broker;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::model::fold::Fold;
 use crate::model::metric::MetricDef;
@@ -33,6 +34,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Reads how many messages wait in the queues of dramatiq, from its Redis or its RabbitMQ.",
     sample: SAMPLE,
     metrics: METRICS,
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Collector> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| Some(Box::new(build(section, cx.redis, &mut findings.problems)?)),
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 pub use settings::{Config, build, effective};
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::output::{Encoded, LogEntry, NameStyle, Output, SendError, Sent, Speaker, Traits};
 use crate::model::block::BlockKind;
 use crate::model::log::LogRecord;
-use crate::outputs::datadog::account::Account;
+use crate::outputs::datadog::account::{Account, Defaults};
 use crate::support::url::{Shown, Url};
 
 /// What the output says of itself.
@@ -31,6 +32,18 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Delivers applications' logs to Datadog, or to an intake that speaks its protocol, at least once.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Output> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        let made = build(section, &Defaults::of(cx), &mut findings.problems)?;
+        findings.warn(section, made.warnings());
+        Some(Box::new(made))
+    },
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\

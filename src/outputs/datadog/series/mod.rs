@@ -19,13 +19,14 @@ use serde::{Deserialize, Serialize};
 pub use settings::{Config, build, effective};
 
 use crate::component::descriptor::{Descriptor, Role};
+use crate::component::entry::Entry;
 use crate::component::output::{
     Encoded, NameStyle, Output, SendError, Sent, Series, SeriesName, Speaker, Traits,
 };
 use crate::model::block::BlockKind;
 use crate::model::labels::Labels;
 use crate::model::point::PointKind;
-use crate::outputs::datadog::account::Account;
+use crate::outputs::datadog::account::{Account, Defaults};
 use crate::outputs::datadog::answer;
 use crate::outputs::datadog::series::body::{Limits, Method, pack};
 use crate::outputs::datadog::series::names::Pattern;
@@ -38,6 +39,18 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     summary: "Delivers points to Datadog, or to an intake that speaks its protocol.",
     sample: SAMPLE,
     metrics: &[],
+};
+
+/// How it is made.
+pub static ENTRY: Entry<dyn Output> = Entry {
+    descriptor: &DESCRIPTOR,
+    build: |section, cx, findings| {
+        let made = build(section, &Defaults::of(cx), &mut findings.problems)?;
+        findings.warn(section, made.warnings());
+        Some(Box::new(made))
+    },
+    effective,
+    find: None,
 };
 
 const SAMPLE: &str = "\
