@@ -317,7 +317,6 @@ async fn ten_thousand_pods_are_read_whole() {
         Reply::new(200, serde_json::to_vec(&summary).unwrap())
     });
     let mut settings = trusting();
-    settings["timeout"] = json!("60s");
     settings["metrics"] = json!({"pods": ["memory", "cpu", "containers"], "node": ["inodes"]});
     // Memory 2, cpu 1, and of two containers each 7, less the one whose filesystem was not measured yet.
     assert_eq!(once(&server, settings).await, Ok(10_000 * (3 + 13) + 2));

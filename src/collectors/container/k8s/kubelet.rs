@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -11,6 +11,10 @@ use crate::component::collector::CollectError;
 use crate::support::http::{Answer, Client, ClientError, Failure, HttpError, Options, header};
 use crate::support::tls::TlsError;
 
+/// How long the way to the kubelet may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The collector's own `timeout` is shorter, or was meant to be longer than any other.
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Some 10,000 pods.
 const BODY_CAP: usize = 64 * 1024 * 1024;
 /// Bytes of an answer that is no summary, to be shown.
@@ -46,8 +50,8 @@ impl Kubelet {
         let stamps: Vec<Stamp> = settings.tls.files().map(stamp).collect();
         if self.client.as_ref().is_none_or(|(known, _)| *known != stamps) {
             let client = Client::new(&Options {
-                connect_timeout: settings.timeout,
-                timeout: settings.timeout,
+                connect_timeout: CONNECT_TIMEOUT,
+                timeout: TIMEOUT,
                 body_cap: BODY_CAP + 1,
                 tls: Some(settings.tls.clone()),
                 ..Options::default()

@@ -61,8 +61,6 @@ ca_path: null
 server_name: null
 # true: the kubelet is not verified, and anyone may read the token.
 insecure_skip_verify: false
-# Most time for one answer.
-timeout: 10s
 # Which values; a list that is left out is empty.
 metrics:
   # memory, cpu, network, cpu_seconds, working_set, swap, pressure, ephemeral_storage, and for each of their parts

@@ -1,13 +1,11 @@
 //! The section `collectors.k8s` of the settings, as it stands in a file and as it is used.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::component::settings::{Problems, Section};
-use crate::support::quantity::Span;
 use crate::support::secret::Secret;
 use crate::support::tls::{self, Tls, Trusted};
 use crate::support::url::Url;
@@ -91,8 +89,6 @@ struct Config {
     server_name: Option<String>,
     /// `true`: talk to whoever answers, and hand them the token. Default: false. For a test, never for good.
     insecure_skip_verify: bool,
-    /// Most time for one answer; default 10s, more than zero.
-    timeout: Span,
     /// Which values are given; each is a custom metric at some backends. Default: the predecessor's choice.
     metrics: Metrics,
     /// What the API server knows besides.
@@ -112,7 +108,6 @@ impl Default for Config {
             ca_path: None,
             server_name: None,
             insecure_skip_verify: false,
-            timeout: Span::seconds(10),
             metrics: Metrics {
                 pods: vec![PodGroup::Memory, PodGroup::Cpu],
                 node: vec![NodeGroup::Inodes],
@@ -132,7 +127,6 @@ pub(super) struct Settings {
     pub(super) guessed: bool,
     pub(super) tls: Tls,
     pub(super) token: Option<Secret>,
-    pub(super) timeout: Duration,
     pub(super) metrics: Metrics,
     /// Whether pods bear their workload.
     pub(super) workload: bool,
@@ -172,9 +166,6 @@ impl Settings {
         if config.stats_service_port == 0 {
             problems.add(at("stats_service_port"), "expected a port from 1 to 65535");
         }
-        if config.timeout.0.is_zero() {
-            problems.add(at("timeout"), "expected more than zero");
-        }
         let identity = match (config.cert_path, config.key_path) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -209,7 +200,6 @@ impl Settings {
                 identity,
             },
             token: token_file.map(|file| Secret::new(&format!("file:{}", file.display()))),
-            timeout: config.timeout.0,
             metrics: config.metrics,
             workload: config.enrichment.pods,
             node_name: config.node_name.filter(|name| !name.is_empty()),
@@ -334,7 +324,6 @@ mod tests {
             "cert_path": "/c",
             "server_name": "no name",
             "stats_service_port": 0,
-            "timeout": "0s",
             "metrics": {"pods": ["cpus"]},
         });
         let problems = read(value).unwrap_err();
@@ -344,7 +333,6 @@ mod tests {
                 "collectors.k8s.metrics.pods[0]: unknown value `cpus`; expected one of: memory, cpu, network, cpu_seconds, \
                  working_set, swap, pressure, psi, containers, volumes, ephemeral-storage, ephemeral_storage (did you mean `cpu`?)",
                 "collectors.k8s.stats_service_port: expected a port from 1 to 65535",
-                "collectors.k8s.timeout: expected more than zero",
                 "collectors.k8s.key_path: is missing; cert_path is of no use without it",
                 "collectors.k8s.server_name: `no name` is neither a DNS name nor an address",
             ]
