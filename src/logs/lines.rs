@@ -97,6 +97,11 @@ impl<M: Copy> Lines<M> {
         self.streams[stream].fresh && self.streams[stream].bytes.is_empty()
     }
 
+    /// Bytes that are held of a stream.
+    pub fn held(&self, stream: usize) -> usize {
+        self.streams[stream].bytes.len()
+    }
+
     /// Whether a line is being given on that does not end yet.
     pub fn is_long(&self) -> bool {
         self.long.is_some()

@@ -12,6 +12,7 @@ use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use crate::support::engine::Engine;
+use crate::support::engine::chunks::Chunks;
 use crate::support::engine::dial::{self, PATIENCE};
 use crate::support::engine::error::{EngineError, shortened};
 
@@ -76,6 +77,34 @@ impl Link {
     pub async fn get(&self, path: &str, patience: Duration) -> Result<Bytes, EngineError> {
         let within = timeout(patience, self.fetch(path)).await;
         within.unwrap_or_else(|_| Err(slow(&self.engine, path, patience)))
+    }
+
+    /// Asks for `path` (without the version, with its query), whose answer is as long as it likes and comes as it comes:
+    /// a container's log. The client library's own reader takes the log of a terminal for what it is not.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; any status but 200 is [`EngineError::Refused`].
+    pub async fn stream(&self, path: &str) -> Result<Chunks, EngineError> {
+        let request = Request::get(format!("/v{}{path}", self.docker.client_version())).body(String::new());
+        let request = request.map_err(|error| EngineError::Malformed {
+            endpoint: self.endpoint().to_string(),
+            path: path.to_string(),
+            reason: error.to_string(),
+        })?;
+        let answer = dial::send(&self.engine, request).await?;
+        let status = answer.status().as_u16();
+        let mut chunks = Chunks::new(self.endpoint(), answer.into_body());
+        if status == 200 {
+            return Ok(chunks);
+        }
+        let said_so = timeout(PATIENCE, chunks.next()).await;
+        let body = said_so.ok().and_then(Result::ok).flatten().unwrap_or_default();
+        Err(EngineError::Refused {
+            endpoint: self.endpoint().to_string(),
+            path: path.to_string(),
+            status,
+            message: said(&body),
+        })
     }
 
     async fn fetch(&self, path: &str) -> Result<Bytes, EngineError> {

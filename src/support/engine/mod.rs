@@ -4,6 +4,7 @@
 //! * [`address`]: where an engine listens
 //! * [`reach`]: whether an engine is there and may be asked, without asking it
 //! * [`link`]: requests, of which only those that read are sent
+//! * [`chunks`]: an answer without an end, as it comes
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::support::engine::link::Link;
 use crate::support::engine::reach::Reach;
 
 pub mod address;
+pub mod chunks;
 mod dial;
 pub mod error;
 pub mod link;
