@@ -23,6 +23,7 @@ mod chaos;
 mod cli;
 mod clock;
 mod cluster;
+mod container_logs;
 mod delivery;
 mod disk;
 mod docker;

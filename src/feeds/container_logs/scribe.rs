@@ -64,6 +64,8 @@ pub(super) struct Scribe {
     skip: [Option<Position>; 2],
     /// The newest piece of each stream, skipped ones among them.
     newest: [Position; 2],
+    /// Where the line began that is held of each stream: everything before was given on.
+    start: [Position; 2],
     /// The piece that is being read: its stream, and whether it is skipped.
     stream: usize,
     is_skipped: bool,
@@ -101,6 +103,7 @@ impl Scribe {
             desk,
             skip: from.map(Some),
             newest: [Position::default(); 2],
+            start: from,
             stream: STDOUT,
             is_skipped: false,
             is_dirty: false,
@@ -143,6 +146,12 @@ impl Scribe {
         if !self.is_skipped {
             // What comes from now on is new, whatever the clock does.
             self.skip[stream] = None;
+            if self.lines.is_idle(stream) {
+                self.start[stream] = Position {
+                    time,
+                    count: newest.count - 1,
+                };
+            }
             self.lines.begin(stream, *newest, time, &mut self.desk)?;
         }
         Ok(())
@@ -304,7 +313,7 @@ impl Scribe {
             let given = self.lines.given(stream);
             match self.lines.is_idle(stream) {
                 true => given.max(settled),
-                false => given,
+                false => given.max(self.start[stream]),
             }
         })
     }
