@@ -14,7 +14,7 @@ fn each_line_is_journalled_once_across_kills_of_the_agent() {
     let intake = Intake::start();
     let more = "    forward: true\noutputs: {datadog_logs: {}}\n";
     let mut agent = agent(&engine, "clogs-forward", more);
-    agent.set("DATADOG_API_KEY", KEY);
+    agent.set("API_KEY", KEY);
     agent.set("DATADOG_LOGS_URL", &intake.logs_url());
     agent.start_again();
     let container = engine.run("clogs-forward", &[], &print(2_000));
