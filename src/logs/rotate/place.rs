@@ -210,12 +210,7 @@ impl Folder {
     pub fn size_and_time(&self, name: &str) -> Option<(u64, i64)> {
         let stat = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
-        is_file.then(|| {
-            (
-                u64::try_from(stat.st_size).unwrap_or(0),
-                i64::try_from(stat.st_mtime).unwrap_or(0),
-            )
-        })
+        is_file.then(|| (u64::try_from(stat.st_size).unwrap_or(0), stat.st_mtime))
     }
 
     /// An error with the file's path.
