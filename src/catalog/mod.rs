@@ -42,7 +42,11 @@ pub static CATALOG: Catalog = Catalog {
         &k8s::ENTRY,
         &docker::ENTRY,
     ],
-    feeds: &[&feeds::redis::ENTRY, &feeds::resp::ENTRY, &feeds::container_logs::ENTRY],
+    feeds: &[
+        &feeds::redis::ENTRY,
+        &feeds::resp::ENTRY,
+        &feeds::container_logs::ENTRY,
+    ],
     wrappers: &[&wrappers::datadog::ENTRY, &wrappers::simple::ENTRY],
     outputs: &[
         &outputs::datadog::ENTRY,
