@@ -10,6 +10,7 @@
 //! * [`filter`]: a choice by name
 //! * [`http`]: the HTTP client
 //! * [`identity`]: who this agent is
+//! * [`pattern`]: patterns of names
 //! * [`proxy`]: the proxies that it goes through
 //! * [`tls`]: one connection's own way to verify and to say who we are
 //! * [`trust`]: the certificates that it trusts
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod filter;
 pub mod http;
 pub mod identity;
+pub mod pattern;
 pub mod proxy;
 pub mod quantity;
 pub mod redis;

@@ -10,7 +10,7 @@
 //! cuts the file to that and reads on from there: no line is lost, none is there twice. Where the engine is away,
 //! everything waits.
 //!
-//! * [`settings`], `names`: what is followed, and where it goes
+//! * [`settings`]: what is followed, and where it goes
 //! * `api`, `frames`, `stamp`: what the engine says
 //! * `watch`, `follow`: tasks
 //! * `scribe`, `desk`, `record`: what is done with lines
@@ -22,7 +22,6 @@ mod desk;
 mod follow;
 mod frames;
 pub mod metrics;
-mod names;
 mod record;
 mod scribe;
 pub mod settings;
@@ -43,10 +42,10 @@ use crate::component::descriptor::{Descriptor, Role};
 use crate::component::entry::Entry;
 use crate::component::feed::{Feed, FeedError, Recorder};
 use crate::feeds::container_logs::book::Book;
-use crate::feeds::container_logs::names::Choice;
 use crate::feeds::container_logs::shared::{Failure, Plan, Shared};
 use crate::feeds::container_logs::watch::Watch;
 use crate::support::engine::Engine;
+use crate::support::filter::Filter;
 use crate::support::shutdown::{Shutdown, Stopper};
 
 pub use settings::{Place, build, effective};
@@ -114,7 +113,7 @@ const LOOKS: u32 = 12;
 #[derive(Debug)]
 pub struct ContainerLogs {
     plan: Plan,
-    choice: Choice,
+    choice: Filter,
     concurrent: usize,
     last_collected: Option<PathBuf>,
     state: PathBuf,

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::component::settings::{Problems, Section};
 use crate::feeds::container_logs::ContainerLogs;
-use crate::feeds::container_logs::names::Choice;
 use crate::feeds::container_logs::shared::Plan;
 use crate::logs::mapping::Mapping;
 use crate::logs::rotate::Limits;
 use crate::support::engine::Engine;
+use crate::support::filter::Filter;
 use crate::support::quantity::{Size, Span, text_or_number};
 
 /// A folder with more files of one container is hard to list.
@@ -209,10 +209,7 @@ pub fn build(
             forward: config.forward,
             machine: place.machine,
         },
-        choice: Choice {
-            include: config.include,
-            exclude: config.exclude,
-        },
+        choice: Filter::new(config.include, Some(config.exclude), Vec::new()),
         concurrent: config.max_concurrent,
         last_collected: config.last_collected_file,
         state: place.state,

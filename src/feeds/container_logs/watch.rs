@@ -12,12 +12,12 @@ use tracing::{debug, info, warn};
 
 use crate::feeds::container_logs::api::{self, EVENTS, Listed};
 use crate::feeds::container_logs::follow::{End, Follower};
-use crate::feeds::container_logs::names::Choice;
 use crate::feeds::container_logs::shared::{Failure, Shared};
 use crate::support::engine::Engine;
 use crate::support::engine::chunks::Chunks;
 use crate::support::engine::error::EngineError;
 use crate::support::engine::link::Link;
+use crate::support::filter::Filter;
 use crate::support::shutdown::Stopper;
 
 /// The first wait after the engine did not answer, or a container could not be followed; it doubles.
@@ -47,7 +47,7 @@ struct Later {
 pub(super) struct Watch {
     shared: Arc<Shared>,
     engine: Engine,
-    choice: Choice,
+    choice: Filter,
     tasks: JoinSet<(Listed, End)>,
     followed: HashMap<String, Followed>,
     /// Ended, and read to the end.
@@ -57,7 +57,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(shared: Arc<Shared>, engine: Engine, choice: Choice) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, engine: Engine, choice: Filter) -> Self {
         Self {
             shared,
             engine,

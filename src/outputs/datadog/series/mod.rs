@@ -29,7 +29,7 @@ use crate::model::point::PointKind;
 use crate::outputs::datadog::account::{Account, Defaults};
 use crate::outputs::datadog::answer;
 use crate::outputs::datadog::series::body::{Limits, Method, pack};
-use crate::outputs::datadog::series::names::Pattern;
+use crate::support::pattern::matches;
 use crate::support::url::{Shown, Url};
 
 /// What the output says of itself.
@@ -134,7 +134,7 @@ pub struct Datadog {
     version: Version,
     level: Option<i32>,
     max_age: Option<Duration>,
-    historical: Vec<Pattern>,
+    historical: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -201,7 +201,7 @@ impl Output for Datadog {
     }
 
     fn keeps_historical(&self, metric: &str) -> bool {
-        self.historical.iter().any(|pattern| pattern.matches(metric))
+        self.historical.iter().any(|pattern| matches(pattern, metric))
     }
 
     fn encode(&self, series: &[Series], speaker: &Speaker, shrink: u32) -> Encoded {

@@ -56,36 +56,6 @@ where
     tags
 }
 
-/// A pattern for metric names in which `*` stands for any text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
-
-impl Pattern {
-    /// Takes the pattern.
-    pub(super) fn new(text: &str) -> Self {
-        Self(text.to_string())
-    }
-
-    /// Whether the whole name fits.
-    pub(super) fn matches(&self, name: &str) -> bool {
-        let Some((head, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let Some(mut name) = name.strip_prefix(head) else {
-            return false;
-        };
-        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-        // The earliest place for each part leaves most room for the next.
-        for part in middle.split('*') {
-            match name.find(part) {
-                Some(at) => name = &name[at + part.len()..],
-                None => return false,
-            }
-        }
-        name.ends_with(tail)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,32 +143,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn patterns_match_whole_names() {
-        let fits = |pattern: &str, name: &str| Pattern::new(pattern).matches(name);
-        for (pattern, name) in [
-            ("*", ""),
-            ("*", "a"),
-            ("a*", "a"),
-            ("a*c", "abc"),
-            ("*b*", "abc"),
-            ("a", "a"),
-        ] {
-            assert!(fits(pattern, name), "{pattern} {name}");
-        }
-        assert!(fits("a*b*b*c", "abbc"));
-        for (pattern, name) in [
-            ("a", "ab"),
-            ("a*a", "a"),
-            ("*.x", "x"),
-            ("b*", "ab"),
-            ("a*b*b*c", "abc"),
-            ("", "a"),
-        ] {
-            assert!(!fits(pattern, name), "{pattern} {name}");
-        }
-    }
-
     proptest! {
         #[test]
         fn a_name_that_was_made_fit_stays_as_it_is(text in "\\PC{0,260}") {
@@ -210,11 +154,6 @@ mod tests {
                 prop_assert!(tagged.chars().count() <= 200 && !tagged.ends_with(':'));
                 prop_assert_eq!(tag(&tagged), Some(tagged));
             }
-        }
-
-        #[test]
-        fn a_pattern_of_a_name_with_stars_put_in_matches_it(parts in prop::collection::vec("[a-c]{0,3}", 1..5)) {
-            prop_assert!(Pattern::new(&parts.join("*")).matches(&parts.join("ab")));
         }
     }
 }

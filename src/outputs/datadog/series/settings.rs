@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::component::settings::{Problems, Section};
 use crate::outputs::datadog::account::{self, Account, Defaults, MaxAge, SITES, below};
-use crate::outputs::datadog::series::names::Pattern;
 use crate::outputs::datadog::series::{Datadog, Version, level};
 use crate::support::quantity::Span;
 use crate::support::secret::Secret;
@@ -130,7 +129,7 @@ pub fn build(section: &Section, defaults: &Defaults, problems: &mut Problems) ->
         historical: config
             .historical
             .iter()
-            .map(|text| Pattern::new(text.trim()))
+            .map(|text| text.trim().to_string())
             .collect(),
         warnings,
     })
