@@ -207,7 +207,12 @@ fn components_are_named_and_shown() {
     let wrong = tawny(&["list", "hots"], &[]);
     assert_eq!(code(&wrong), Some(1));
     assert!(err(&wrong).contains("did you mean `host`?"), "{}", err(&wrong));
-    assert!(out(&tawny(&["reference"], &[])).contains("## collector `host`"));
+    let reference = out(&tawny(&["reference"], &[]));
+    assert!(reference.contains("## collector `host`"));
+    assert!(
+        reference
+            .contains("| `container`, `machine` | `Chouette.docker.memory.usage` with `container` only |")
+    );
 }
 
 #[test]

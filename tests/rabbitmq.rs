@@ -1,6 +1,7 @@
 //! The RabbitMQ that tests stand on: it takes messages, survives a kill, and leaves nothing behind.
 
 use crate::support::rabbitmq::RabbitMq;
+use crate::support::wait::{PATIENCE, wait_for};
 
 #[test]
 fn a_broker_keeps_its_queue_over_a_kill() {
@@ -18,5 +19,10 @@ fn a_broker_keeps_its_queue_over_a_kill() {
     broker.kill_9();
     assert!(broker.ask("GET", "overview", "").is_none());
     broker.start_again();
-    assert_eq!(broker.get("queues/%2f/jobs")["name"], "jobs");
+    let kept = wait_for("the queue that was kept", PATIENCE, || {
+        broker
+            .ask("GET", "queues/%2f/jobs", "")
+            .filter(|answer| answer.status == 200)
+    });
+    assert_eq!(kept.json()["name"], "jobs");
 }

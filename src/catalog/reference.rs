@@ -64,10 +64,17 @@ pub fn section(descriptor: &Descriptor) -> String {
             [] => String::new(),
             labels => format!("`{}`", labels.join("`, `")),
         };
+        let tags = match metric.dotted_labels {
+            [] => String::new(),
+            _ => {
+                let names: Vec<_> = metric.dotted_label_names().collect();
+                format!(" with `{}` only", names.join("`, `"))
+            }
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| `{}` | {} | {labels} | `{}` | {} |",
+            "| `{}` | {} | {labels} | `{}`{tags} | {} |",
             metric.name,
             metric.kind.name(),
             metric.dotted.unwrap_or(metric.name),

@@ -55,6 +55,10 @@ fn one(descriptor: &Descriptor) -> String {
             metric.dotted.unwrap_or(metric.name),
         );
         let _ = writeln!(text, "{line}\n    {}", metric.help);
+        if !metric.dotted_labels.is_empty() {
+            let tags: Vec<_> = metric.dotted_label_names().collect();
+            let _ = writeln!(text, "    Under the dotted name only: {}.", tags.join(", "));
+        }
     }
     text
 }

@@ -122,6 +122,12 @@ impl MetricDef {
         self
     }
 
+    /// The names of the labels that stand with the dotted name.
+    pub fn dotted_label_names(&self) -> impl Iterator<Item = &'static str> {
+        let folded = |name: &&str| self.dotted_labels.iter().any(|fold| fold.label == **name);
+        self.labels.iter().copied().filter(move |name| !folded(name))
+    }
+
     /// The unit that ends the name (before `_total`), for OpenMetrics' `# UNIT`; `None` for a plain number.
     pub fn unit(&self) -> Option<&'static str> {
         const UNITS: [&str; 9] = [
@@ -188,5 +194,13 @@ mod tests {
             Some("bytes")
         );
         assert_eq!(MetricDef::gauge("host_load_average", "h").unit(), None);
+    }
+    #[test]
+    fn a_folded_label_does_not_stand_with_the_dotted_name() {
+        static FOLDS: [Fold; 1] = [Fold::without("machine")];
+        let def = MetricDef::gauge("m", "h").labels(&["container", "machine"]);
+        let names = |def: &MetricDef| def.dotted_label_names().collect::<Vec<_>>();
+        assert_eq!(names(&def), ["container", "machine"]);
+        assert_eq!(names(&def.dotted_labels(&FOLDS)), ["container"]);
     }
 }

@@ -79,8 +79,9 @@ impl RabbitMq {
         let mut process = Process::start("rabbitmq", &mut command, &self.path("log"));
         wait_for("RabbitMQ to answer", PATIENCE, || {
             process.assert_runs();
-            self.ask("GET", "overview", "")
-                .filter(|answer| answer.status == 200)
+            // The overview answers before the queues that the broker kept are there again.
+            let ready = |path| self.ask("GET", path, "").is_some_and(|answer| answer.status == 200);
+            (ready("overview") && ready("health/checks/virtual-hosts")).then_some(())
         });
         self.process = Some(process);
     }
