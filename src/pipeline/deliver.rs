@@ -29,8 +29,7 @@ const SURVEY: Duration = Duration::from_secs(600);
 /// How an output is served.
 #[derive(Clone, Debug)]
 pub struct DeliverySettings {
-    /// How often live data is sent, aligned to the wall clock. At least a second. Data counts as live while it is
-    /// younger than twice this.
+    /// How often live data is sent, aligned to the wall clock. At least a second.
     pub release_interval: Duration,
     /// How long after the aligned moment, so that the window that ends at it goes along: the closer's grace and
     /// about a second more.
@@ -46,6 +45,14 @@ pub struct DeliverySettings {
     pub request_timeout: Duration,
     /// How long the last sending after the word to stop may take.
     pub stop_timeout: Duration,
+}
+
+impl DeliverySettings {
+    /// How long data counts as live: two releases, but never less than a window and the next release after it take.
+    pub(crate) fn live_for(&self) -> Duration {
+        let newest = self.interval + self.release_delay + self.release_interval;
+        newest.max(2 * self.release_interval)
+    }
 }
 
 /// Delivers to one output whatever it takes.

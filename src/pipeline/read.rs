@@ -34,7 +34,7 @@ impl<U: Unit> Task<U> {
     /// Reads the next blocks of a lane and merges them.
     pub(crate) async fn refill(&mut self, which: Which) -> Refill {
         let now = self.timekeeper.stamp();
-        let edge = now.wall.before(2 * self.settings.release_interval);
+        let edge = now.wall.before(self.settings.live_for());
         let divided = self.traits.fresh_first;
         let request = ReadRequest {
             kind: U::KIND,

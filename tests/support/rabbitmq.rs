@@ -80,7 +80,10 @@ impl RabbitMq {
         wait_for("RabbitMQ to answer", PATIENCE, || {
             process.assert_runs();
             // The overview answers before the queues that the broker kept are there again.
-            let ready = |path| self.ask("GET", path, "").is_some_and(|answer| answer.status == 200);
+            let ready = |path| {
+                self.ask("GET", path, "")
+                    .is_some_and(|answer| answer.status == 200)
+            };
             (ready("overview") && ready("health/checks/virtual-hosts")).then_some(())
         });
         self.process = Some(process);

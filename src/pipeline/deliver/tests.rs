@@ -342,6 +342,20 @@ async fn at_the_end_live_data_is_sent_once_more() {
     assert_eq!(journal.totals(), (1, 1, 0, 0, 0));
 }
 
+/// A window's points bear its start: with releases shorter than windows none was ever live, and the last one stayed.
+#[tokio::test(start_paused = true)]
+async fn the_last_window_is_live_however_short_releases_are() {
+    let mut bench = Bench::new().await;
+    bench.delivery.settings.release_interval = Duration::from_secs(1);
+    let (stopper, stop) = Stopper::new();
+    bench.gauges(NOW - 13, ["last"]).await;
+    bench.gauges(NOW - 15, ["backlog"]).await;
+    let output = bench.output.clone();
+    stopper.stop();
+    bench.delivery.run(stop.clone(), stop).await;
+    assert_eq!(output.accepted(), [("last".to_string(), NOW - 13, 1.0)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hanging_destination_does_not_hold_up_the_end() {
     let bench = Bench::new().await;
