@@ -7,8 +7,8 @@ use tracing::info;
 use crate::collectors::device::files::{Files, is_compatible};
 use crate::collectors::device::tegrastats::reading::{Core, Engine, Rail, Reading, Space};
 use crate::collectors::device::tegrastats::settings::Settings;
-use crate::collectors::device::turn::Reader;
 use crate::component::collector::CollectError;
+use crate::component::turn::Reader;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
 

@@ -22,12 +22,12 @@ use serde_json::Value;
 
 use crate::collectors::device::tegrastats::jetson::Jetson;
 use crate::collectors::device::tegrastats::settings::Settings;
-use crate::collectors::device::turn::Turn;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
+use crate::component::turn::Turn;
 use crate::model::sample::Samples;
 use crate::support::command::{Failure, Listener, What};
 use crate::support::root::Roots;
