@@ -11,6 +11,7 @@ use tawny::catalog::CATALOG;
 
 use crate::support::agent::Agent;
 use crate::support::services::skip;
+use crate::support::wait::{PATIENCE, wait_for};
 
 /// One line of Xavier's, again and again.
 const TEGRASTATS: &str = "#!/bin/sh\nwhile :; do\n  echo 'RAM 5125/30536MB (lfb 3x1MB) SWAP 0/15268MB (cached 0MB) \
@@ -70,6 +71,34 @@ fn tegrastats_is_collected_where_it_is_and_one_line_says_so() {
     assert!(said(&agent, &["check"]).contains("\nfound   collectors.tegrastats "));
     agent.set("COLLECTOR_PLUGINS", r#"["host"]"#);
     assert!(!said(&agent, &["check"]).contains("tegrastats"));
+}
+
+/// The end of the program came before that of its tasks, and now and then the child outlived it.
+#[test]
+fn no_tegrastats_outlives_a_command_that_listened_to_it() {
+    if !has("tegrastats") {
+        return;
+    }
+    let mut agent = Agent::new(&[]);
+    let (program, pids) = (agent.home().join("tegrastats"), agent.home().join("pids"));
+    let script = format!(
+        "#!/bin/sh\necho $$ >> {}\necho 'RAM 5125/30536MB (lfb 3x1MB)'\nexec sleep 600\n",
+        pids.display()
+    );
+    fs::write(&program, script).expect("the program is written");
+    mode(&program, 0o755);
+    agent.set("TEGRASTATS_PATH", &program.display().to_string());
+    for _ in 0..5 {
+        said(&agent, &["check", "--connect"]);
+        said(&agent, &["once"]);
+    }
+    let pids = fs::read_to_string(&pids).expect("it was started");
+    assert_eq!(pids.lines().count(), 10);
+    for pid in pids.lines() {
+        // One that is killed and that nobody has waited for has no command line.
+        let ended = || fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| line.is_empty());
+        wait_for("the end of tegrastats", PATIENCE, || ended().then_some(()));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use tawny::component::collector::{CollectError, Collector};
 use tawny::component::settings::{Problems, Section};
 use tawny::model::sample::Samples;
 
+use crate::support::agent::tawny;
 use server::{Reply, Server, file, recorded};
 
 /// The pods and node values of the recorded summary by the default settings.
@@ -120,6 +121,23 @@ async fn a_kubelet_that_nobody_vouches_for_is_not_asked_and_the_ways_out_are_nam
     assert_eq!(once(&server, trusting()).await, Ok(SAMPLES));
 }
 
+#[test]
+fn a_kubelet_that_is_not_verified_is_warned_of_at_the_start() {
+    let plugins = ("COLLECTOR_PLUGINS", r#"["k8s"]"#);
+    let said = |skip: &str| {
+        let output = tawny(&["check"], &[plugins, ("K8S_INSECURE_SKIP_VERIFY", skip)]);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(
+        said("true"),
+        "tawny: warning: K8S_INSECURE_SKIP_VERIFY: means that the kubelet is not verified: whoever stands between may \
+         read the token and make values up [sets collectors.k8s.insecure_skip_verify] (leave it out, and set ca_path \
+         (K8S_CA_PATH), and server_name (K8S_SERVER_NAME) where it is needed)\n"
+    );
+    assert_eq!(said("false"), "");
+}
+
 #[tokio::test]
 async fn the_certificate_must_bear_the_name_that_is_expected() {
     let server = Server::start("kubelet", false, summary);
@@ -137,7 +155,8 @@ async fn an_expired_certificate_is_refused() {
     let server = Server::start("expired", false, summary);
     let error = once(&server, trusting()).await.unwrap_err();
     assert!(
-        error.contains("TLS failed: invalid peer certificate: certificate expired"),
+        error.contains("TLS failed: invalid peer certificate: certificate expired")
+            && error.ends_with("; is the clock of this device right? Else renew the kubelet's certificate"),
         "{error}"
     );
     assert_eq!(server.heads(), [""; 0]);

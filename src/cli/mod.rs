@@ -7,6 +7,7 @@
 //! * `print`: to stdout and stderr
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
@@ -128,6 +129,9 @@ fn warn(warning: &Problem) {
     print::complaint(&format!("warning: {warning}"));
 }
 
+/// How long the end of a command waits for tasks that do not end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Runs a command that waits, on two threads with small stacks: the agent shares the device with what it is there for.
 fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -138,7 +142,8 @@ fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
         .enable_all()
         .build()?;
     let output = runtime.block_on(work);
-    // A blocking call that hangs (a dead network filesystem) must not hold up the end.
-    runtime.shutdown_background();
+    // What tasks own ends with them: a program that was listened to would otherwise outlive the agent. A blocking call
+    // that hangs (a dead network filesystem) must not hold up the end for longer.
+    runtime.shutdown_timeout(LAST_WORDS);
     Ok(output)
 }

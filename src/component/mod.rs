@@ -24,6 +24,7 @@
 //! * [`output`]: one destination
 //! * [`sighting`]: what a collector sees before anybody configured it
 //! * [`settings`]: a section of the settings, and every problem in it
+//! * [`turn`]: readings that may block, one at a time
 
 pub mod collector;
 pub mod dating;
@@ -36,4 +37,5 @@ pub mod output;
 pub mod receipt;
 pub mod settings;
 pub mod sighting;
+pub mod turn;
 pub mod wrapper;

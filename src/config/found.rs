@@ -30,7 +30,7 @@ pub struct Found {
 pub enum Fate {
     /// It is collected.
     Collected {
-        /// The setting that leaves it out, everything else staying as it is.
+        /// The setting that leaves it out, and what else that changes.
         off: String,
     },
     /// This user may not read it: it is left alone.
@@ -119,7 +119,8 @@ fn section(name: &str, settings: &[Setting]) -> Section {
     Section::new(format!("collectors.{name}"), value)
 }
 
-/// The list of all that runs but one, as a file and as the variable have it.
+/// The list of all that runs but one, as a file and as the variable have it. Under the variable the host gives a tenth of
+/// its series: who follows the advice must know.
 fn without(collector: &str, running: &[&str]) -> String {
     let left = || {
         let others = running.iter().copied().filter(|name| *name != collector);
@@ -128,7 +129,7 @@ fn without(collector: &str, running: &[&str]) -> String {
     let sections: Vec<String> = left().map(|name| format!("{name}: {{}}")).collect();
     let names: Vec<String> = left().map(|name| format!("\"{name}\"")).collect();
     format!(
-        "`collectors: {{{}}}` or COLLECTOR_PLUGINS='[{}]'",
+        "`collectors: {{{}}}`, or COLLECTOR_PLUGINS='[{}]', under which the host gives only what Chouette-IoT's did",
         sections.join(", "),
         names.join(", ")
     )

@@ -100,7 +100,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Keeps one child of a program running and its newest line at hand. Dropping it kills the child.
+/// Keeps one child of a program running and its newest line at hand. Dropping it kills the child. Where the agent itself
+/// is killed nobody can: the child ends at its next line then, by SIGPIPE, unless it ignores that.
 #[derive(Debug)]
 pub struct Listener {
     heard: watch::Receiver<Heard>,

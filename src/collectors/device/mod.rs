@@ -3,9 +3,7 @@
 //! * [`tegrastats`]: an NVIDIA Jetson's own program, or what its kernel shows
 //! * [`raspberrypi`]: a Raspberry Pi's supply, clock, flash and Wi-Fi
 //! * `files`: small files of the kernel, any of which may be missing
-//! * `turn`: reading them where it may block, one reading at a time
 
 mod files;
 pub mod raspberrypi;
 pub mod tegrastats;
-mod turn;

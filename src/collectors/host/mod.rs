@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::collectors::host::reader::Reader;
 use crate::collectors::host::settings::Settings;
@@ -37,6 +36,7 @@ use crate::component::descriptor::{Descriptor, Role};
 use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
+use crate::component::turn::Turn;
 use crate::model::metric::MetricDef;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
@@ -126,28 +126,13 @@ static METRICS: &[&MetricDef] = &[
 /// Makes the collector from its section of the settings and the roots that it reads below; `None` where the section
 /// cannot be used, the reason being among `problems`. It reads nothing yet.
 pub fn build(section: &Section, roots: Roots, problems: &mut Problems) -> Option<Host> {
-    Some(Host {
-        settings: Arc::new(Settings::read(section, problems)?),
-        roots,
-        reader: None,
-        run: None,
-    })
+    let settings = Arc::new(Settings::read(section, problems)?);
+    Some(Host(Turn::new(Reader::new(settings, roots))))
 }
 
-/// Reads the device.
-///
-/// Its files and filesystems are read on a thread that may block. A run that its driver gave up is waited for before
-/// another one is begun, so that a device that hangs holds one thread and no more.
+/// Reads the device. A filesystem or a sensor that hangs holds one thread and no more.
 #[derive(Debug)]
-pub struct Host {
-    settings: Arc<Settings>,
-    roots: Roots,
-    /// What reads, with what it remembers; away while a run is under way, and lost with one that panics.
-    reader: Option<Box<Reader>>,
-    run: Option<JoinHandle<Run>>,
-}
-
-type Run = (Box<Reader>, Samples, Result<(), CollectError>);
+pub struct Host(Turn<Reader>);
 
 /// The section as it takes effect, with every default; `None` where it cannot be used.
 pub fn effective(section: &Section) -> Option<Value> {
@@ -157,43 +142,7 @@ pub fn effective(section: &Section) -> Option<Value> {
 #[async_trait]
 impl Collector for Host {
     async fn collect(&mut self, out: &mut Samples) -> Result<(), CollectError> {
-        if let Some(run) = self.run.take() {
-            if !run.is_finished() {
-                self.run = Some(run);
-                return Err(failed(
-                    "an earlier reading still hangs, on a filesystem or a sensor that does not answer",
-                ));
-            }
-            // Its samples are old by now.
-            self.reader = run.await.ok().map(|(reader, ..)| reader);
-        }
-        let new = || Box::new(Reader::new(self.settings.clone(), self.roots.clone()));
-        let mut reader = self.reader.take().unwrap_or_else(new);
-        let mut samples = std::mem::take(out);
-        let run = self.run.insert(spawn_blocking(move || {
-            let result = reader.read(&mut samples);
-            (reader, samples, result)
-        }));
-        let joined = run.await;
-        self.run = None;
-        match joined {
-            Ok((reader, samples, result)) => {
-                self.reader = Some(reader);
-                *out = samples;
-                result
-            }
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(failed("the agent stops")),
-            },
-        }
-    }
-}
-
-fn failed(reason: &str) -> CollectError {
-    CollectError::Unreachable {
-        target: "the device".to_string(),
-        reason: reason.to_string(),
+        self.0.read(out).await
     }
 }
 

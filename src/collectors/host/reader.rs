@@ -6,11 +6,12 @@ use crate::collectors::host::reading::{Files, Sink};
 use crate::collectors::host::settings::{Extent, Group, Settings};
 use crate::collectors::host::{cpu, disk, filesystem, load, memory, network, pressure, temperature, uptime};
 use crate::component::collector::CollectError;
+use crate::component::turn;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
 
 /// What is kept from run to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reader {
     settings: Arc<Settings>,
     files: Files,
@@ -24,9 +25,11 @@ impl Reader {
         let cpu = None;
         Self { settings, files, cpu }
     }
+}
 
+impl turn::Reader for Reader {
     /// Reads every group; one that fails does not keep the others from it.
-    pub(super) fn read(&mut self, out: &mut Samples) -> Result<(), CollectError> {
+    fn read(&mut self, out: &mut Samples) -> Result<(), CollectError> {
         let Self { settings, files, cpu } = self;
         let extras = settings.extent == Extent::All;
         let sink = &mut Sink { out, extras };

@@ -12,7 +12,7 @@ use crate::model::sample::Samples;
 use crate::support::root::{self, Roots};
 
 /// Reads files of the device into one buffer that is kept from run to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Files {
     pub(super) roots: Roots,
     buffer: Vec<u8>,

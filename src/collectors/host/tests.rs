@@ -250,8 +250,12 @@ async fn a_reading_that_hangs_is_not_begun_again_and_comes_back() {
     let mut samples = Samples::default();
     let given_up = tokio::time::timeout(Duration::ZERO, host.collect(&mut samples)).await;
     assert!(given_up.is_err());
-    let reason = "an earlier reading still hangs, on a filesystem or a sensor that does not answer";
-    assert_eq!(collect(&mut host).await.1, Err(failed(reason)));
+    let hangs = CollectError::Unreachable {
+        target: "the device".to_string(),
+        reason: "an earlier reading still hangs, on a filesystem or a sensor that does not answer"
+            .to_string(),
+    };
+    assert_eq!(collect(&mut host).await.1, Err(hangs));
 
     release(&pipe, "0.25 0 0 1/1 1\n");
     let recovered = async {

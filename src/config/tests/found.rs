@@ -58,9 +58,11 @@ fn what_is_there_is_collected_and_told_with_what_turns_it_off() {
         told,
         [
             "tegrastats: /tegrastats: found by itself, and collected; to leave it out, set \
-             `collectors: {host: {}, docker: {}}` or COLLECTOR_PLUGINS='[\"host\", \"docker\"]'",
+             `collectors: {host: {}, docker: {}}`, or COLLECTOR_PLUGINS='[\"host\", \"docker\"]', under which the host \
+             gives only what Chouette-IoT's did",
             "docker: /docker.sock: found by itself, and collected; to leave it out, set \
-             `collectors: {host: {}, tegrastats: {}}` or COLLECTOR_PLUGINS='[\"host\", \"tegrastats\"]'",
+             `collectors: {host: {}, tegrastats: {}}`, or COLLECTOR_PLUGINS='[\"host\", \"tegrastats\"]', under which \
+             the host gives only what Chouette-IoT's did",
         ]
     );
     let found = Origin::Found("found on this device");

@@ -100,6 +100,11 @@ fn unanswered(settings: &Settings, error: &HttpError) -> CollectError {
         Failure::Tls if reason.contains("received fatal alert") => {
             "; it asks for a client certificate that it trusts: set cert_path and key_path (K8S_CERT_PATH, K8S_KEY_PATH)"
         }
+        Failure::Tls
+            if reason.contains("certificate expired") || reason.contains("certificate not valid yet") =>
+        {
+            "; is the clock of this device right? Else renew the kubelet's certificate"
+        }
         Failure::Tls => {
             "; set ca_path (K8S_CA_PATH) to the kubelet's authority or its own certificate, and server_name \
              (K8S_SERVER_NAME) to the name in it where that is not the address; \

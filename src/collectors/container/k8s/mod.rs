@@ -39,7 +39,11 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
 /// How it is made.
 pub static ENTRY: Entry<dyn Collector> = Entry {
     descriptor: &DESCRIPTOR,
-    build: |section, cx, findings| Some(Box::new(build(section, cx.variable, &mut findings.problems)?)),
+    build: |section, cx, findings| {
+        let made = build(section, cx.variable, &mut findings.problems)?;
+        made.settings.warn(section, &mut findings.warnings);
+        Some(Box::new(made))
+    },
     effective,
     find: None,
 };
@@ -116,7 +120,7 @@ impl Collector for K8s {
             .node_name
             .as_deref()
             .unwrap_or(&summary.node.node_name);
-        match watching(&mut self.pods, node).await {
+        match pods::watching(&mut self.pods, node, pods::config()).await {
             Ok(pods) => pods.read(|workloads| report::report(&summary, chosen, workloads, out)),
             Err(error) => {
                 report::report(&summary, chosen, &Workloads::new(), out);
@@ -124,17 +128,4 @@ impl Collector for K8s {
             }
         }
     }
-}
-
-/// The watch on the node's pods, begun where there is none yet.
-async fn watching<'a>(pods: &'a mut Option<Pods>, node: &str) -> Result<&'a Pods, CollectError> {
-    let watch = match pods.take() {
-        Some(watch) => watch,
-        None => {
-            let mut watch = Pods::start(pods::config().await?, node)?;
-            watch.settle().await;
-            watch
-        }
-    };
-    Ok(pods.insert(watch))
 }

@@ -70,6 +70,23 @@ pub(super) async fn config() -> Result<Config, CollectError> {
     Ok(config)
 }
 
+/// The watch on the node's pods, begun where there is none yet. It stays where the collection that began it is given up:
+/// an API server that does not answer would otherwise do that to each one.
+pub(super) async fn watching<'a>(
+    pods: &'a mut Option<Pods>,
+    node: &str,
+    config: impl Future<Output = Result<Config, CollectError>>,
+) -> Result<&'a Pods, CollectError> {
+    match pods {
+        Some(watch) => Ok(watch),
+        None => {
+            let watch = pods.insert(Pods::start(config.await?, node)?);
+            watch.settle().await;
+            Ok(watch)
+        }
+    }
+}
+
 impl Pods {
     /// Begins to watch the pods of a node.
     pub(super) fn start(config: Config, node: &str) -> Result<Self, CollectError> {

@@ -170,11 +170,19 @@ impl Settings {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
             (Some(_), None) => {
-                problems.add(at("key_path"), "is missing; cert_path is of no use without it");
+                problems.add_with_hint(
+                    at("key_path"),
+                    "is missing; cert_path is of no use without it",
+                    "set it, or K8S_KEY_PATH",
+                );
                 None
             }
             (None, Some(_)) => {
-                problems.add(at("cert_path"), "is missing; key_path is of no use without it");
+                problems.add_with_hint(
+                    at("cert_path"),
+                    "is missing; key_path is of no use without it",
+                    "set it, or K8S_CERT_PATH",
+                );
                 None
             }
         };
@@ -204,6 +212,17 @@ impl Settings {
             workload: config.enrichment.pods,
             node_name: config.node_name.filter(|name| !name.is_empty()),
         })
+    }
+
+    /// Says what works and should not stay.
+    pub(super) fn warn(&self, section: &Section, warnings: &mut Problems) {
+        if self.tls.trusted == Trusted::Anyone {
+            warnings.add_with_hint(
+                format!("{}.insecure_skip_verify", section.path),
+                "means that the kubelet is not verified: whoever stands between may read the token and make values up",
+                "leave it out, and set ca_path (K8S_CA_PATH), and server_name (K8S_SERVER_NAME) where it is needed",
+            );
+        }
     }
 }
 
@@ -333,7 +352,7 @@ mod tests {
                 "collectors.k8s.metrics.pods[0]: unknown value `cpus`; expected one of: memory, cpu, network, cpu_seconds, \
                  working_set, swap, pressure, psi, containers, volumes, ephemeral-storage, ephemeral_storage (did you mean `cpu`?)",
                 "collectors.k8s.stats_service_port: expected a port from 1 to 65535",
-                "collectors.k8s.key_path: is missing; cert_path is of no use without it",
+                "collectors.k8s.key_path: is missing; cert_path is of no use without it (set it, or K8S_KEY_PATH)",
                 "collectors.k8s.server_name: `no name` is neither a DNS name nor an address",
             ]
         );

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::collectors::device::files::{Files, is_compatible};
-use crate::collectors::device::turn::{Reader, Turn};
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
+use crate::component::turn::{Reader, Turn};
 use crate::model::metric::MetricDef;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;

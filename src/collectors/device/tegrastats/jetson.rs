@@ -7,8 +7,8 @@ use tracing::info;
 use crate::collectors::device::files::{Files, is_compatible};
 use crate::collectors::device::tegrastats::reading::{Core, Engine, Rail, Reading, Space};
 use crate::collectors::device::tegrastats::settings::Settings;
-use crate::collectors::device::turn::Reader;
 use crate::component::collector::CollectError;
+use crate::component::turn::Reader;
 use crate::model::sample::Samples;
 use crate::support::root::Roots;
 
@@ -61,8 +61,8 @@ impl Reader for Jetson {
         if !is_one(&self.roots) {
             return Err(CollectError::Unreachable {
                 target: self.settings.path.display().to_string(),
-                reason: "there is no such program and this device is no Jetson, so set `path` to where tegrastats is \
-                         or leave the collector out"
+                reason: "there is no such program, or not what it needs to run, and this device is no Jetson, so set \
+                         `path` to where tegrastats is or leave the collector out"
                     .to_string(),
             });
         }
@@ -71,8 +71,8 @@ impl Reader for Jetson {
             info!(
                 collector = "tegrastats",
                 %path,
-                "There is no such program, so the kernel's files are read. They do not show emc, iram, engines and \
-                 average power, which only root or tegrastats can see."
+                "There is no such program, or not what it needs to run, so the kernel's files are read. They do not \
+                 show emc, iram, engines and average power, which only root or tegrastats can see."
             );
         }
         let mut files = Files::new(&self.roots);

@@ -22,12 +22,12 @@ use serde_json::Value;
 
 use crate::collectors::device::tegrastats::jetson::Jetson;
 use crate::collectors::device::tegrastats::settings::Settings;
-use crate::collectors::device::turn::Turn;
 use crate::component::collector::{CollectError, Collector};
 use crate::component::descriptor::{Descriptor, Role};
 use crate::component::entry::Entry;
 use crate::component::settings::{Problems, Section};
 use crate::component::sighting::Sighting;
+use crate::component::turn::Turn;
 use crate::model::sample::Samples;
 use crate::support::command::{Failure, Listener, What};
 use crate::support::root::Roots;
@@ -129,7 +129,13 @@ impl Collector for Tegrastats {
         }
         let target = self.settings.path.display().to_string();
         if let Some(failure) = heard.failure {
-            return Err(self.failed(target, &failure));
+            if is_not_found(&failure) {
+                // It was removed, or what it needs to run is not here: a program of the host's that is mounted into an
+                // image without its loader looks like this. The next collection looks again.
+                self.listener = None;
+                return self.kernel.read(out).await;
+            }
+            return Err(failed(target, &failure));
         }
         match parsed {
             Some(Ok(_)) if out.is_empty() => Err(CollectError::NoData { target }),
@@ -143,30 +149,24 @@ impl Collector for Tegrastats {
     }
 }
 
-impl Tegrastats {
-    fn failed(&mut self, target: String, failure: &Failure) -> CollectError {
-        let kind = match &failure.what {
-            What::NotStarted { kind, .. } => Some(*kind),
-            _ => None,
-        };
-        if kind == Some(ErrorKind::NotFound) {
-            // It was removed: the next collection looks what there is.
-            self.listener = None;
-        }
-        match kind {
-            Some(ErrorKind::PermissionDenied) => CollectError::Forbidden {
-                target,
-                reason: "let the agent's user execute it, or set `path` to where it may".to_string(),
-            },
-            Some(_) => CollectError::Unreachable {
-                target,
-                reason: format!("{failure}; set `path` to where tegrastats is"),
-            },
-            None => CollectError::Unreachable {
-                target,
-                reason: format!("{failure}; it is started again"),
-            },
-        }
+fn is_not_found(failure: &Failure) -> bool {
+    matches!(&failure.what, What::NotStarted { kind, .. } if *kind == ErrorKind::NotFound)
+}
+
+fn failed(target: String, failure: &Failure) -> CollectError {
+    match &failure.what {
+        What::NotStarted { kind, .. } if *kind == ErrorKind::PermissionDenied => CollectError::Forbidden {
+            target,
+            reason: "let the agent's user execute it, or set `path` to where it may".to_string(),
+        },
+        What::NotStarted { .. } => CollectError::Unreachable {
+            target,
+            reason: format!("{failure}; set `path` to where tegrastats is"),
+        },
+        _ => CollectError::Unreachable {
+            target,
+            reason: format!("{failure}; it is started again"),
+        },
     }
 }
 

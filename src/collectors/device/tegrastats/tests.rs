@@ -198,6 +198,34 @@ async fn a_program_that_may_not_be_executed_is_told_with_its_setting() {
     assert_eq!(find(&section(&folder), &roots(&folder)), readable);
 }
 
+/// As a host's program in an image without its loader: the file is there, and cannot be found when it is started.
+#[tokio::test]
+async fn a_program_that_cannot_run_here_gives_way_to_the_kernels_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/support/tegrastats_without_loader.sh"
+    );
+    symlink(program, folder.path().join("tegrastats")).unwrap();
+    let mut collector = collector(&folder);
+    let reason = "there is no such program, or not what it needs to run, and this device is no Jetson, so set `path` to \
+                  where tegrastats is or leave the collector out";
+    assert_eq!(collect(&mut collector).await.1, unreachable(&folder, reason));
+    for (path, text) in [
+        (
+            "proc/device-tree/compatible",
+            "nvidia,p3450-0000\0nvidia,tegra210\0",
+        ),
+        ("proc/meminfo", "MemTotal: 4096 kB\nMemFree: 1024 kB\n"),
+    ] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let (samples, result) = collect(&mut collector).await;
+    assert_eq!((samples.get(&RAM_USED, &[]), result), (Some(3.0 * MIB), Ok(())));
+}
+
 #[tokio::test]
 async fn a_jetson_without_the_program_is_found_and_no_other_machine_is() {
     let folder = tempfile::tempdir().unwrap();

@@ -144,7 +144,7 @@ fn server(
         (Some(url), _) => {
             let text = said(url, &key, problems)?;
             Target::parse(&text)
-                .map_err(|error| problems.add(&key, error.to_string()))
+                .map_err(|error| problems.add(&key, error.to_string().replace(", or use `password`", "")))
                 .ok()?
         }
         (None, Some(redis)) => redis.clone(),

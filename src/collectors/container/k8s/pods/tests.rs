@@ -133,3 +133,20 @@ async fn an_api_server_that_is_away_is_named() {
         "{error}"
     );
 }
+
+/// Under a `timeout` of a second or two each collection would begin anew, and none would ever show the node.
+#[tokio::test]
+async fn a_first_list_that_does_not_come_costs_one_collection_and_no_more() {
+    let stub = Stub::start(|_| Reply::Hang).await;
+    let config = || async { Ok(Config::new(stub.url.parse().unwrap())) };
+    let mut pods = None;
+    let given_up = timeout(Duration::from_millis(1), watching(&mut pods, "edge-7", config())).await;
+    assert!(given_up.is_err());
+    let next = timeout(PATIENCE / 2, watching(&mut pods, "edge-7", config())).await;
+    let (workloads, error) = known(next.unwrap().unwrap(), &["a"]);
+    assert_eq!(workloads, [None]);
+    assert_eq!(
+        error.unwrap().to_string(),
+        "the API server's pods cannot be reached: no list within 5 s"
+    );
+}

@@ -5,30 +5,42 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::component::collector::CollectError;
 use crate::model::sample::Samples;
 
-/// Reads a device's files; it may block.
-pub(super) trait Reader: Clone + Send + 'static {
+/// Reads files of the device; it may block. A reading has a copy of it, which takes its place when it ends.
+pub trait Reader: Clone + Send + 'static {
     /// Reads once and adds what it knows.
+    ///
+    /// # Errors
+    /// As those of [`Collector::collect`](crate::component::collector::Collector::collect).
     fn read(&mut self, out: &mut Samples) -> Result<(), CollectError>;
 }
+
+const HANGS: &str = "an earlier reading still hangs, on a filesystem or a sensor that does not answer";
 
 type Run<R> = (R, Samples, Result<(), CollectError>);
 
 /// A reader and the reading that is under way.
 #[derive(Debug)]
-pub(super) struct Turn<R> {
+pub struct Turn<R> {
     /// What reads, with what it remembers from reading to reading.
     reader: R,
     run: Option<JoinHandle<Run<R>>>,
 }
 
 impl<R: Reader> Turn<R> {
-    pub(super) fn new(reader: R) -> Self {
+    /// Nothing is read yet.
+    pub fn new(reader: R) -> Self {
         let run = None;
         Self { reader, run }
     }
 
     /// Reads on a thread that may block. A reading that the driver gave up is waited for before another one is begun.
-    pub(super) async fn read(&mut self, out: &mut Samples) -> Result<(), CollectError> {
+    ///
+    /// # Errors
+    /// The reader's; `Unreachable` while an earlier reading still hangs.
+    ///
+    /// # Panics
+    /// Where the reader panics, which is as it was before that reading.
+    pub async fn read(&mut self, out: &mut Samples) -> Result<(), CollectError> {
         if let Some(run) = self.run.take_if(|run| run.is_finished()) {
             // Its samples are old by now.
             if let Ok((reader, ..)) = run.await {
@@ -36,9 +48,7 @@ impl<R: Reader> Turn<R> {
             }
         }
         if self.run.is_some() {
-            return Err(failed(
-                "an earlier reading still hangs, on a sensor that does not answer",
-            ));
+            return Err(failed(HANGS));
         }
         let (mut reader, mut samples) = (self.reader.clone(), std::mem::take(out));
         let run = self.run.insert(spawn_blocking(move || {
@@ -106,11 +116,7 @@ mod tests {
         let mut out = Samples::default();
         let given_up = timeout(Duration::ZERO, turn.read(&mut out)).await;
         assert!(given_up.is_err());
-        let hangs = || {
-            Err(failed(
-                "an earlier reading still hangs, on a sensor that does not answer",
-            ))
-        };
+        let hangs = || Err(failed(HANGS));
         assert_eq!(turn.read(&mut out).await, hangs());
         sender.send("old").unwrap();
         sender.send("new").unwrap();

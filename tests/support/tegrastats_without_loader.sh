@@ -1,0 +1,2 @@
+#!/nonexistent/loader
+# Plays a tegrastats whose loader is missing.
