@@ -74,8 +74,9 @@ exclude: []
 groups: [cpu, memory]
 # How long the series of a removed container stay, standing still.
 keep_removed: 10m
-# How many containers are asked about at once.
-max_concurrent: 5
+# How many containers are asked about at once. An engine answers at its next reading, a second later at most, so a low
+# number takes that long for each. (MAX_COLLECTOR_THREADS)
+max_concurrent: 100
 # A file that gets the time of each reading, in whole seconds since 1970.
 last_collected_file: null
 ";

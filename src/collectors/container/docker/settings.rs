@@ -42,8 +42,8 @@ struct Config {
     /// How long the series of a removed container stay, standing still, so that an alert has time to fire. `0s` ends
     /// them at once.
     keep_removed: Span,
-    /// How many containers are asked about at once, at least 1. More is faster on an engine older than 20.10, which
-    /// takes a second or two for each.
+    /// How many containers are asked about at once; default 100, at least 1. An engine answers at its next reading, up
+    /// to a second later (before 20.10 at the one after that), however many ask.
     max_concurrent: usize,
     /// A file that gets the time of each reading, in whole seconds since 1970. For a watchdog; none by default.
     last_collected_file: Option<PathBuf>,
@@ -57,7 +57,7 @@ impl Default for Config {
             exclude: Vec::new(),
             groups: Group::DEFAULT.to_vec(),
             keep_removed: Span::seconds(600),
-            max_concurrent: 5,
+            max_concurrent: 100,
             last_collected_file: None,
         }
     }
