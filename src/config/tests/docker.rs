@@ -97,7 +97,7 @@ fn an_address_that_cannot_be_used_is_an_error_for_those_who_ask_for_containers()
     let ssh = ("DOCKER_HOST", "ssh://me@engine");
     let client = from_variables(&[ssh]).unwrap();
     assert!(
-        warnings(&client)[0].starts_with("DOCKER_HOST: `ssh://me@engine` is no address of an engine"),
+        warnings(&client)[0].starts_with("DOCKER_HOST: `ssh://***@engine` is no address of an engine"),
         "{:?}",
         warnings(&client)
     );

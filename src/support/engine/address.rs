@@ -25,7 +25,7 @@ impl Address {
     /// It is none of these.
     pub fn parse(endpoint: &str, tls: bool) -> Result<Self, EngineError> {
         let wrong = |reason: &str| EngineError::Address {
-            given: endpoint.to_string(),
+            given: without_user_info(endpoint),
             reason: reason.to_string(),
         };
         if let Some(path) = endpoint.strip_prefix("unix://") {
@@ -41,7 +41,12 @@ impl Address {
         let rest = endpoint
             .strip_prefix("tcp://")
             .ok_or_else(|| wrong("it begins neither with unix:// nor with tcp://"))?;
-        if rest.contains(['/', '@', '?']) {
+        if rest.contains('@') {
+            return Err(wrong(
+                "an engine takes no user and password; give a certificate in docker.cert_file and docker.key_file",
+            ));
+        }
+        if rest.contains(['/', '?', '#']) {
             return Err(wrong("more than a host and a port stands after tcp://"));
         }
         let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -67,6 +72,19 @@ impl Address {
     }
 }
 
+/// An address as it may be shown: whoever is in it, and with which password, stays out. A password that is written as it
+/// is may have any character, a `/` among them, so that everything before the last `@` may be of it.
+fn without_user_info(given: &str) -> String {
+    let (scheme, rest) = match given.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), given),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}***@{host}"),
+        None => given.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +104,27 @@ mod tests {
         assert_eq!(parse("tcp://[::1]", false), tcp("::1", 2375));
         assert_eq!(parse("tcp://[::1]:7", false), tcp("::1", 7));
         assert_eq!(parse("unix://run/x", false), Address::Unix("/run/x".into()));
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_in_the_error() {
+        // It was: in a warning, and on the page of settings that cannot be used.
+        for given in [
+            "tcp://me:hunter2@h:1",
+            "tcp://me:hun/ter2@h",
+            "ssh://me:hunter2@h",
+            "me:hunter2@h",
+            "unix:/me:hunter2@x",
+        ] {
+            let text = Address::parse(given, false).unwrap_err().to_string();
+            assert!(!text.contains("ter2") && text.contains("***@"), "{text}");
+        }
+        let text = Address::parse("tcp://me:hunter2@h:1", false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.starts_with("`tcp://***@h:1` is no address of an engine: an engine takes no user"),
+            "{text}"
+        );
     }
 }
