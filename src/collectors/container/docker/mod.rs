@@ -112,10 +112,10 @@ pub fn effective(section: &Section) -> Option<Value> {
 
 /// Looks whether an engine is there, and connects to nothing.
 pub fn find(section: &Section, engine: &Engine) -> Sighting {
-    let Some(settings) = Settings::read(section, &mut Problems::default()) else {
-        return Sighting::Absent;
-    };
-    let engine = settings.engine(engine).or_podman();
+    // One whose settings are wrong is there all the same: else nobody would hear of the settings.
+    let settings = Settings::read(section, &mut Problems::default());
+    let engine = settings.map_or_else(|| engine.clone(), |settings| settings.engine(engine));
+    let engine = engine.or_podman();
     let what = engine.endpoint.clone();
     match engine.reach() {
         Reach::Absent => Sighting::Absent,
@@ -321,5 +321,29 @@ fn said(error: EngineError) -> CollectError {
             target: method,
             reason,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_engine_is_found_whatever_its_settings() {
+        // With MAX_COLLECTOR_THREADS=0 it was not, and nobody heard why.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let engine = Engine::parse(path.to_str().unwrap()).unwrap();
+        let section = Section::new("collectors.docker", json!({"max_concurrent": 0}));
+        let what = engine.endpoint.clone();
+        assert_eq!(find(&section, &engine), Sighting::Readable { what });
+        let mut problems = Problems::default();
+        assert!(build(&section, "pi", &engine, &mut problems).is_none());
+        assert_eq!(problems.iter().count(), 1);
     }
 }
