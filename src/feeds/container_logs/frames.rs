@@ -40,11 +40,15 @@ pub(super) enum Event<'a> {
     },
 }
 
-/// The stream is not what an engine writes.
+/// The stream does not go on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the engine's stream cannot be read: a piece of the unknown kind {kind}")]
-pub(super) struct Malformed {
-    kind: u8,
+pub(super) enum Malformed {
+    /// It is not what an engine writes.
+    #[error("the engine's stream cannot be read: a piece of the unknown kind {0}")]
+    Kind(u8),
+    /// The engine's own words, as much of them as came at once.
+    #[error("the engine cannot read the log: {0}")]
+    Said(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +135,12 @@ impl Frames {
             self.stream = match kind {
                 0 | 1 => STDOUT,
                 2 => STDERR,
-                kind => return Err(Malformed { kind }),
+                // Of engines from 23.0 on.
+                3 => {
+                    let said = String::from_utf8_lossy(&input[..input.len().min(300)]);
+                    return Err(Malformed::Said(said.trim().to_string()));
+                }
+                kind => return Err(Malformed::Kind(kind)),
             };
             self.left = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
             if self.left > 0 {

@@ -103,8 +103,14 @@ fn a_time_inside_a_terminals_line_is_the_engines_only_where_lines_are_split() {
 }
 
 #[test]
-fn an_unknown_kind_of_piece_is_refused() {
+fn an_unknown_kind_of_piece_is_refused_and_the_engines_words_are_told() {
     let mut frames = Frames::new(false);
-    let stream = piece(3, "the engine failed");
-    assert_eq!(frames.next(&mut &stream[..]), Err(Malformed { kind: 3 }));
+    let stream = piece(4, "");
+    assert_eq!(frames.next(&mut &stream[..]), Err(Malformed::Kind(4)));
+    let mut frames = Frames::new(false);
+    let stream = piece(3, "the engine failed\n");
+    assert_eq!(
+        frames.next(&mut &stream[..]),
+        Err(Malformed::Said("the engine failed".to_string()))
+    );
 }
