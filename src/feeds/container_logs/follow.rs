@@ -29,6 +29,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) enum End {
     /// The container has ended, and everything was read.
     Finished,
+    /// It was removed before anything of its log could be read.
+    Removed,
     /// The log driver of the container cannot be read.
     Unreadable(String),
     /// It was told to stop.
@@ -40,6 +42,13 @@ pub(super) enum End {
         /// Whether something was read before.
         progressed: bool,
     },
+}
+
+/// What is known before a log is read.
+struct Begun {
+    looked: Looked,
+    /// Its log from its beginning, where that was asked for already.
+    stream: Option<Chunks>,
 }
 
 /// Why reading a stream ended.
@@ -91,17 +100,26 @@ pub(super) struct Follower {
     pub(super) shared: Arc<Shared>,
     pub(super) link: Link,
     pub(super) container: Listed,
+    /// Whether it was started this moment, and may be removed the next.
+    pub(super) is_fresh: bool,
     /// The word to stop for this one alone.
     pub(super) quit: Shutdown,
     progressed: bool,
 }
 
 impl Follower {
-    pub(super) fn new(shared: Arc<Shared>, link: Link, container: Listed, quit: Shutdown) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        link: Link,
+        container: Listed,
+        is_fresh: bool,
+        quit: Shutdown,
+    ) -> Self {
         Self {
             shared,
             link,
             container,
+            is_fresh,
             quit,
             progressed: false,
         }
@@ -112,7 +130,12 @@ impl Follower {
         match self.follow().await {
             Ok(end) => end,
             Err(FollowError::Scribe(ScribeError::Stopped)) => End::Stopped,
-            Err(FollowError::Engine(error)) if error.is_gone() => End::Finished,
+            Err(FollowError::Engine(error)) if error.is_gone() => {
+                match self.shared.book.position(&self.container.id) {
+                    Some(_) => End::Finished,
+                    None => End::Removed,
+                }
+            }
             Err(FollowError::Engine(EngineError::Refused { message, .. }))
                 if message.contains("does not support reading") =>
             {
@@ -140,18 +163,22 @@ impl Follower {
 
     async fn follow(&mut self) -> Result<End, FollowError> {
         loop {
-            let looked = api::look(&self.link, &self.container.id).await?;
+            let Begun { looked, stream } = self.begin().await?;
             let Some(whose) = self.whose(&looked) else {
                 return Ok(End::Finished);
             };
             let reader = self.open(whose).await?;
-            let path = api::logs(&self.container.id, reader.scribe.since(), looked.is_running);
+            let follows = looked.is_running || stream.is_some();
+            let stream = match stream {
+                Some(stream) => stream,
+                None => {
+                    let path = api::logs(&self.container.id, reader.scribe.since(), looked.is_running);
+                    self.heed(self.link.stream(&path)).await?
+                }
+            };
             let before = self.progressed;
             self.progressed = false;
-            let (ended, reader) = match self.link.stream(&path).await {
-                Ok(stream) => self.read(stream, reader).await?,
-                Err(error) => return Err(error.into()),
-            };
+            let (ended, reader) = self.read(stream, reader).await?;
             let moved = self.progressed;
             self.progressed |= before;
             match ended {
@@ -160,22 +187,73 @@ impl Follower {
                     return Ok(End::Stopped);
                 }
                 // It had ended before it was asked, so nothing more will come.
-                Ended::Stream if !looked.is_running => {
+                Ended::Stream if !follows => {
                     self.blocking(reader, |reader| reader.scribe.finish()).await?;
                     return Ok(End::Finished);
                 }
-                Ended::Stream => match api::look(&self.link, &self.container.id).await {
-                    Err(error) if error.is_gone() => {
-                        self.blocking(reader, |reader| reader.scribe.finish()).await?;
-                        return Ok(End::Finished);
+                Ended::Stream => {
+                    let reader = self.blocking(reader, |reader| reader.scribe.commit()).await?;
+                    match self.heed(api::look(&self.link, &self.container.id)).await {
+                        Err(FollowError::Engine(error)) if error.is_gone() => {
+                            self.blocking(reader, |reader| reader.scribe.finish()).await?;
+                            return Ok(End::Finished);
+                        }
+                        Err(error @ FollowError::Scribe(_)) => return Err(error),
+                        // Begins anew where it stands, and reads on if there is more.
+                        _ => drop(reader),
                     }
-                    // Begins anew where it stands, and reads on if there is more.
-                    _ => drop(self.blocking(reader, |reader| reader.scribe.commit()).await?),
-                },
+                }
             }
             if !moved && !self.wait(AGAIN).await {
                 return Ok(End::Stopped);
             }
+        }
+    }
+
+    /// Looks at the container, and where it may be gone in a moment, asks for its log at once: what is asked for before
+    /// it is removed comes to its end.
+    async fn begin(&mut self) -> Result<Begun, FollowError> {
+        let id = &self.container.id;
+        let look = api::look(&self.link, id);
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        if !is_fresh || self.shared.book.position(id).is_some() {
+            let looked = self.heed(look).await?;
+            return Ok(Begun { looked, stream: None });
+        }
+        let path = api::logs(id, 0, true);
+        let both = async { Ok(tokio::join!(self.link.stream(&path), look)) };
+        let began = self.shared.book.began();
+        match self.heed(both).await? {
+            (Ok(stream), Ok(looked)) if looked.created >= began => Ok(Begun {
+                looked,
+                stream: Some(stream),
+            }),
+            // Much may have been written before; not all of it is wanted.
+            (Ok(_), Ok(looked)) => Ok(Begun { looked, stream: None }),
+            (Ok(mut stream), Err(error)) if error.is_gone() => {
+                let tty = self.heed(stream.is_text()).await?;
+                let looked = Looked {
+                    tty,
+                    is_running: false,
+                    created: began,
+                    finished: began,
+                };
+                Ok(Begun {
+                    looked,
+                    stream: Some(stream),
+                })
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// Waits for the engine no longer than until it is told to stop: one that hangs must not hold up the agent.
+    async fn heed<T>(&self, work: impl Future<Output = Result<T, EngineError>>) -> Result<T, FollowError> {
+        let (mut stop, mut quit) = (self.shared.stop.clone(), self.quit.clone());
+        tokio::select! {
+            () = stop.stopped() => Err(ScribeError::Stopped.into()),
+            () = quit.stopped() => Err(ScribeError::Stopped.into()),
+            done = work => Ok(done?),
         }
     }
 

@@ -19,6 +19,6 @@ pub static REMOVED: MetricDef = MetricDef::total(
 /// What did not go well.
 pub static FAILURES: MetricDef = MetricDef::total(
     "container_log_failures_total",
-    "Failures while logs were followed: driver (it cannot be read), engine, file, handover, line_cut (longer than 64 MiB), state.",
+    "Failures while logs were followed: driver (it cannot be read), engine, file, handover, line_cut (longer than 64 MiB), removed (before it could be read), state.",
 )
 .labels(&["machine", "reason"]);

@@ -12,13 +12,16 @@
 //!
 //! * [`settings`]: what is followed, and where it goes
 //! * `api`, `frames`, `stamp`: what the engine says
-//! * `watch`, `follow`: tasks
+//! * `watch`, `events`, `follow`: tasks
 //! * `scribe`, `desk`, `record`: what is done with lines
 //! * `book`: what is kept across restarts; `shared`, [`metrics`]: what all have in common
 
 mod api;
 mod book;
 mod desk;
+mod events;
+#[cfg(test)]
+mod fake;
 mod follow;
 mod frames;
 pub mod metrics;
@@ -32,6 +35,7 @@ mod watch;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
@@ -174,7 +178,11 @@ async fn keep(shared: Arc<Shared>, last_collected: Option<PathBuf>, mut until: S
             _ = tick.tick() => false,
         };
         shared.record();
-        save(&shared, last_collected.clone(), looks % LOOKS == 0).await;
+        // A watchdog is to see that nothing is collected while the engine is away.
+        let note = last_collected
+            .clone()
+            .filter(|_| shared.attended.load(Ordering::Relaxed));
+        save(&shared, note, looks % LOOKS == 0).await;
         looks += 1;
         if is_last {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,17 +31,20 @@ pub(super) enum Failure {
     HandOver,
     /// A line was too long to stay one.
     LineCut,
+    /// A container was removed before its log could be read.
+    Removed,
     /// The state could not be written, or was broken.
     State,
 }
 
 impl Failure {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Driver,
         Self::Engine,
         Self::File,
         Self::HandOver,
         Self::LineCut,
+        Self::Removed,
         Self::State,
     ];
 
@@ -52,6 +55,7 @@ impl Failure {
             Self::File => "file",
             Self::HandOver => "handover",
             Self::LineCut => "line_cut",
+            Self::Removed => "removed",
             Self::State => "state",
         }
     }
@@ -79,8 +83,10 @@ pub(super) struct Shared {
     pub(super) stop: Shutdown,
     /// Bounds how many containers' lines are worked on at a time.
     pub(super) permits: Semaphore,
+    /// Whether the engine is there.
+    pub(super) attended: AtomicBool,
     counts: Mutex<BTreeMap<String, [u64; 3]>>,
-    failures: [AtomicU64; 6],
+    failures: [AtomicU64; 7],
     removed_by_number: AtomicU64,
     removed_by_size: AtomicU64,
     enforcing: Mutex<()>,
@@ -101,6 +107,7 @@ impl Shared {
             into,
             stop,
             permits: Semaphore::new(concurrent),
+            attended: AtomicBool::new(false),
             counts: Mutex::new(counts),
             failures: Default::default(),
             removed_by_number: AtomicU64::new(0),
@@ -120,13 +127,23 @@ impl Shared {
         }
     }
 
-    /// Names that the book has forgotten are forgotten here.
-    pub(super) fn forget_counts(&self, is_known: impl Fn(&str) -> bool) {
-        self.counts().retain(|name, _| is_known(name));
+    /// The counts of names that are not told any more.
+    pub(super) fn forget_counts(&self, mut is_told: impl FnMut(&str) -> bool) {
+        self.counts().retain(|name, _| is_told(name));
     }
 
     pub(super) fn count_failure(&self, failure: Failure) {
         self.failures[failure as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn failed(&self, failure: Failure) -> u64 {
+        self.failures[failure as usize].load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn tells(&self, name: &str) -> bool {
+        self.counts().contains_key(name)
     }
 
     pub(super) fn count_removed(&self, files: u64) {

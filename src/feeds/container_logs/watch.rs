@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -10,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 use tracing::{debug, info, warn};
 
-use crate::feeds::container_logs::api::{self, EVENTS, Listed};
+use crate::feeds::container_logs::api::{self, Happened, Listed};
+use crate::feeds::container_logs::events::{Events, Heard};
 use crate::feeds::container_logs::follow::{End, Follower};
 use crate::feeds::container_logs::shared::{Failure, Shared};
 use crate::support::engine::Engine;
-use crate::support::engine::chunks::Chunks;
 use crate::support::engine::error::EngineError;
 use crate::support::engine::link::Link;
 use crate::support::filter::Filter;
@@ -26,15 +27,19 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(60);
 /// How often the list is asked for though no event said that it changed.
 const RELIST: Duration = Duration::from_secs(60);
+/// How long the counts of a removed container stay: as long as its other series by default.
+const KEEP_REMOVED: Duration = Duration::from_secs(600);
 /// How often it is looked whether a container's wait is over.
 const LOOK: Duration = Duration::from_millis(500);
-/// An event is never longer.
-const LONGEST_EVENT: usize = 1 << 20;
+/// How often where events cannot be heard: a proxy may keep them back.
+const RELIST_ALONE: Duration = Duration::from_secs(5);
 
 /// A container that is followed.
 struct Followed {
     name: String,
     quit: Stopper,
+    /// Whether it was started again since.
+    is_again: bool,
 }
 
 /// When a container that could not be followed is tried again.
@@ -54,6 +59,14 @@ pub(super) struct Watch {
     finished: HashSet<String>,
     unreadable: HashSet<String>,
     later: HashMap<String, Later>,
+    /// Since when there is no container of these names.
+    gone: HashMap<String, Instant>,
+    /// How long was waited last for an engine that is away.
+    away: Option<Duration>,
+    /// How often the list is asked for where no events are heard.
+    alone: Duration,
+    /// Whether it was said that no events are heard.
+    is_alone: bool,
 }
 
 impl Watch {
@@ -67,53 +80,66 @@ impl Watch {
             finished: HashSet::new(),
             unreadable: HashSet::new(),
             later: HashMap::new(),
+            gone: HashMap::new(),
+            away: None,
+            alone: RELIST_ALONE,
+            is_alone: false,
         }
     }
 
     /// Runs until stop is said; then every follower has committed.
     pub(super) async fn run(mut self) {
         let mut stop = self.shared.stop.clone();
-        let mut wait = RETRY;
-        let mut is_away = false;
         while !stop.is_stopped() {
             let linked = tokio::select! {
                 () = stop.stopped() => break,
-                linked = self.engine.link() => linked,
+                linked = async { self.engine.or_podman().link().await } => linked,
             };
             let failed = match linked {
-                Ok(link) => {
-                    self.shared.note("engine", None);
-                    if std::mem::take(&mut is_away) {
-                        info!(engine = link.endpoint(), "The container engine is back.");
-                    }
-                    wait = RETRY;
-                    self.attend(&link).await
-                }
+                Ok(link) => self.attend(&link).await,
                 Err(error) => Err(error),
             };
             let Err(error) = failed else {
                 break;
             };
-            self.shared.count_failure(Failure::Engine);
-            self.shared.note(
-                "engine",
-                Some(format!(
-                    "no container's log can be followed: {error}; it is tried again"
-                )),
-            );
-            if !std::mem::replace(&mut is_away, true) {
-                warn!(%error, "The container engine is away; its logs are read on when it is back.");
-            }
+            let wait = self.is_away(&error);
             tokio::select! {
                 () = stop.stopped() => {}
                 () = sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())) => {}
             }
-            wait = RETRY_MOST.min(wait * 2);
         }
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok((container, end)) = ended {
                 self.ended(container, end);
             }
+        }
+    }
+
+    /// Takes note that the engine is away, and tells how long to wait.
+    fn is_away(&mut self, error: &EngineError) -> Duration {
+        self.shared.attended.store(false, Ordering::Relaxed);
+        self.shared.count_failure(Failure::Engine);
+        self.shared.note(
+            "engine",
+            Some(format!(
+                "no container's log can be followed: {error}; it is tried again"
+            )),
+        );
+        if self.away.is_none() {
+            warn!(%error, "The container engine is away; its logs are read on when it is back.");
+        }
+        let wait = self.away.map_or(RETRY, |wait| RETRY_MOST.min(wait * 2));
+        self.away = Some(wait);
+        wait
+    }
+
+    /// Takes note that the engine is there. Only its list shows that: a proxy may let nothing else through than the
+    /// version.
+    fn is_there(&mut self, link: &Link) {
+        self.shared.attended.store(true, Ordering::Relaxed);
+        self.shared.note("engine", None);
+        if self.away.take().is_some() {
+            info!(engine = link.endpoint(), "The container engine is back.");
         }
     }
 
@@ -123,11 +149,15 @@ impl Watch {
         let mut stop = self.shared.stop.clone();
         let mut look = interval(LOOK);
         let mut list_at = Instant::now();
-        let mut events = Events::Asked(Box::pin(ask(link.clone())));
+        let mut listing = None;
+        let mut events = Events::ask(link, Duration::ZERO);
         loop {
-            if Instant::now() >= list_at {
-                self.list(link).await?;
-                list_at = Instant::now() + RELIST;
+            if listing.is_none() && Instant::now() >= list_at {
+                // Beside the events, that none of them waits for it.
+                let link = link.clone();
+                listing = Some(Box::pin(async move { api::list(&link).await }));
+                let alone = events.is_refused();
+                list_at = Instant::now() + if alone { self.alone } else { RELIST };
             }
             tokio::select! {
                 () = stop.stopped() => return Ok(()),
@@ -144,47 +174,101 @@ impl Watch {
                     // One of the same name may wait.
                     list_at = Instant::now();
                 }
-                happened = events.next() => {
-                    list_at = Instant::now();
-                    for happened in happened?.into_iter().filter(|happened| happened.is_start) {
-                        // Not after the list: by then it may have ended and be removed.
-                        self.finished.remove(&happened.id);
-                        let container = Listed {
-                            id: happened.id,
-                            name: happened.name,
-                            image: happened.image,
-                            is_running: true,
-                            has_run: true,
-                        };
-                        self.consider(link, &container);
+                Some(listed) = async { Some(listing.as_mut()?.await) } => {
+                    listing = None;
+                    let listed = listed?;
+                    self.is_there(link);
+                    self.listed(link, &listed);
+                }
+                heard = events.next() => match heard? {
+                    Heard::Begun => list_at = Instant::now(),
+                    Heard::Ended => {
+                        events = Events::ask(link, RETRY);
+                        list_at = Instant::now();
+                    }
+                    Heard::Refused(error) => {
+                        self.shared.count_failure(Failure::Engine);
+                        list_at = Instant::now() + self.alone;
+                        if !std::mem::replace(&mut self.is_alone, true) {
+                            warn!(
+                                %error,
+                                "The engine's events cannot be heard: its containers are asked for every 5 s, and one \
+                                 that is removed before that is missed. Let a proxy before it allow /events."
+                            );
+                        }
+                    }
+                    Heard::Happened(happened) => {
+                        for one in happened {
+                            match one.is_start {
+                                true => self.started(link, one),
+                                false => list_at = Instant::now(),
+                            }
+                        }
                     }
                 }
             }
         }
     }
 
-    async fn list(&mut self, link: &Link) -> Result<(), EngineError> {
-        let listed = api::list(link).await?;
+    /// A container was started. Not only the list tells of it: by then it may have ended and be removed.
+    fn started(&mut self, link: &Link, happened: Happened) {
+        self.finished.remove(&happened.id);
+        if let Some(followed) = self.followed.get_mut(&happened.id) {
+            // Its log may just have been read to the end of the run before.
+            followed.is_again = true;
+        }
+        let container = Listed {
+            id: happened.id,
+            name: happened.name,
+            image: happened.image,
+            is_running: true,
+            has_run: true,
+        };
+        self.consider(link, &container, true);
+    }
+
+    fn listed(&mut self, link: &Link, listed: &[Listed]) {
         let ids: HashSet<&str> = listed.iter().map(|container| container.id.as_str()).collect();
         self.finished.retain(|id| ids.contains(id.as_str()));
         self.unreadable.retain(|id| ids.contains(id.as_str()));
-        self.later.retain(|id, _| ids.contains(id.as_str()));
-        let present: Vec<_> = listed
+        self.later.retain(|id, _| {
+            let is_there = ids.contains(id.as_str());
+            if !is_there && self.shared.book.position(id).is_none() {
+                self.shared.count_failure(Failure::Removed);
+            }
+            is_there
+        });
+        let listed_too = listed.iter().map(|one| (one.id.clone(), one.name.clone()));
+        // Those that were started since the list was asked for are not in it.
+        let followed_too = self
+            .followed
             .iter()
-            .map(|one| (one.id.clone(), one.name.clone()))
-            .collect();
+            .map(|(id, one)| (id.clone(), one.name.clone()));
+        let present: Vec<_> = listed_too.chain(followed_too).collect();
         self.shared.book.tidy(&present, self.shared.into.now().seconds());
-        let followed: HashSet<&str> = self.followed.values().map(|one| one.name.as_str()).collect();
-        self.shared
-            .forget_counts(|name| followed.contains(name) || self.shared.book.has(name));
-        for container in &listed {
-            self.consider(link, container);
+        self.forget_counts(&present.into_iter().map(|(_, name)| name).collect());
+        for container in listed {
+            self.consider(link, container, false);
         }
-        Ok(())
+    }
+
+    /// The counts of a container that was removed end after a while, as its other series do. The book keeps them: one of
+    /// the same name counts on.
+    fn forget_counts(&mut self, present: &HashSet<String>) {
+        let book = &self.shared.book;
+        self.gone
+            .retain(|name, _| !present.contains(name) && book.has(name));
+        let now = Instant::now();
+        let gone = &mut self.gone;
+        self.shared.forget_counts(|name| {
+            present.contains(name)
+                || book.has(name) && now - *gone.entry(name.to_string()).or_insert(now) < KEEP_REMOVED
+        });
     }
 
     /// Follows a container that is not followed, if it is to be.
-    fn consider(&mut self, link: &Link, container: &Listed) {
+    /// `is_fresh`: it was started this moment.
+    fn consider(&mut self, link: &Link, container: &Listed, is_fresh: bool) {
         let id = &container.id;
         if let Some(followed) = self.followed.get(id) {
             if followed.name != container.name {
@@ -212,11 +296,19 @@ impl Watch {
         }
         let (quit, quitting) = Stopper::new();
         let name = container.name.clone();
-        self.followed.insert(id.clone(), Followed { name, quit });
+        self.followed.insert(
+            id.clone(),
+            Followed {
+                name,
+                quit,
+                is_again: false,
+            },
+        );
         let follower = Follower::new(
             Arc::clone(&self.shared),
             link.clone(),
             container.clone(),
+            is_fresh,
             quitting,
         );
         let container = container.clone();
@@ -236,7 +328,10 @@ impl Watch {
 
     fn ended(&mut self, container: Listed, end: End) {
         let Listed { id, name, .. } = container;
-        self.followed.remove(&id);
+        let was_again = self
+            .followed
+            .remove(&id)
+            .is_some_and(|followed| followed.is_again);
         let before = self.later.remove(&id);
         match end {
             End::Stopped => {}
@@ -245,7 +340,16 @@ impl Watch {
                     container = name,
                     "The container has ended, and its log was read to the end."
                 );
-                self.finished.insert(id);
+                if !was_again {
+                    self.finished.insert(id);
+                }
+            }
+            End::Removed => {
+                self.shared.count_failure(Failure::Removed);
+                debug!(
+                    container = name,
+                    "The container was removed before its log could be read."
+                );
             }
             End::Unreadable(reason) => {
                 self.shared.count_failure(Failure::Driver);
@@ -289,49 +393,5 @@ impl Watch {
     }
 }
 
-async fn ask(link: Link) -> Result<Chunks, EngineError> {
-    link.stream(EVENTS).await
-}
-
-/// The engine's events, asked for or coming.
-enum Events {
-    Asked(std::pin::Pin<Box<dyn Future<Output = Result<Chunks, EngineError>> + Send>>),
-    Coming { chunks: Chunks, held: Vec<u8> },
-}
-
-impl Events {
-    /// What happened; nothing once they begin to come: what happened before shows only the list. Whoever stops waiting
-    /// loses none.
-    async fn next(&mut self) -> Result<Vec<api::Happened>, EngineError> {
-        match self {
-            Self::Asked(asked) => {
-                let chunks = asked.await?;
-                *self = Self::Coming {
-                    chunks,
-                    held: Vec::new(),
-                };
-                Ok(Vec::new())
-            }
-            Self::Coming { chunks, held } => {
-                let ended = || EngineError::Unreachable {
-                    endpoint: "the container engine".to_string(),
-                    reason: "its events ended".to_string(),
-                };
-                let chunk = chunks.next().await?.ok_or_else(ended)?;
-                held.extend_from_slice(&chunk);
-                let Some(end) = memchr::memrchr(b'\n', held) else {
-                    return match held.len() > LONGEST_EVENT {
-                        true => Err(ended()),
-                        false => Ok(Vec::new()),
-                    };
-                };
-                let happened = held[..end]
-                    .split(|byte| *byte == b'\n')
-                    .filter_map(api::event)
-                    .collect();
-                held.drain(..=end);
-                Ok(happened)
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
