@@ -226,3 +226,56 @@ fn a_log_driver_that_cannot_be_read_is_told_once_and_others_go_on() {
     wait_lines(&agent, &other, 2);
     assert_eq!(agent.log().matches("log cannot be read").count(), 1);
 }
+
+#[test]
+fn containers_that_are_removed_as_soon_as_they_end_are_read_too() {
+    let Some(engine) = Engine::shared() else { return };
+    let mut agent = agent(&engine, "clogs-rm", "");
+    agent.start_again();
+    // The events are heard once this one is followed.
+    let first = engine.run("clogs-rm-first", &[], "echo here");
+    wait_lines(&agent, &first, 1);
+    let containers: Vec<Container> = (0..10)
+        .map(|_| engine.run("clogs-rm", &["--rm"], "echo one; echo two >&2"))
+        .collect();
+    for container in &containers {
+        wait_lines(&agent, container, 2);
+        assert_eq!(lines(&agent, container.name()), ["one", "two"]);
+    }
+    let page = Page::parse(&agent.scrape("").text());
+    let failures = page.of("container_log_failures_total");
+    let removed = failures.iter().find(|(labels, _)| labels["reason"] == "removed");
+    assert_eq!(removed.map(|(_, count)| *count), Some(0.0), "{}", agent.log());
+}
+
+#[test]
+fn the_file_of_the_last_collection_stands_still_while_the_engine_is_away() {
+    let Some(mut engine) = OwnEngine::start(Listen::Socket) else {
+        return;
+    };
+    let mut agent = agent(&engine, "clogs-last", "");
+    let file = agent.home().join("last");
+    agent.set("LAST_LOGS_COLLECTED_AT_FILE", &file.display().to_string());
+    agent.start_again();
+    let read = || fs::read_to_string(&file).ok()?.parse::<u64>().ok();
+    let begun = wait_for("the time to be written", PATIENCE, read);
+    wait_for("it to go on", PATIENCE, || (read()? > begun).then_some(()));
+    engine.kill_9();
+    let missed = || {
+        let page = Page::parse(&agent.scrape("").text());
+        let failures = page.of("container_log_failures_total");
+        let engine = failures.iter().find(|(labels, _)| labels["reason"] == "engine");
+        engine.map_or(0, |(_, count)| *count as u64)
+    };
+    wait_for("the engine to be missed", PATIENCE, || {
+        (missed() > 0).then_some(())
+    });
+    let (still, before) = (read(), missed());
+    // Each of them takes longer than the one before, and together more than a second.
+    wait_for("the engine to be missed again", PATIENCE, || {
+        (missed() > before + 2).then_some(())
+    });
+    assert_eq!(read(), still);
+    engine.start_again();
+    wait_for("it to go on", PATIENCE, || (read() > still).then_some(()));
+}
