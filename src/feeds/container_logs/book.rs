@@ -4,7 +4,7 @@
 //! on from there. A batch of lines that is being handed over to the journal stands beside that as `pending`, with its
 //! receipt: after a death the journal says which of the two positions is true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -235,20 +235,19 @@ impl Book {
     /// Takes note of the containers that there are (id and name), at `now` (seconds): what is kept of others is
     /// forgotten, of names after a day.
     pub(super) fn tidy(&self, present: &[(String, String)], now: i64) {
+        let ids: HashSet<&str> = present.iter().map(|(id, _)| id.as_str()).collect();
+        let names: HashSet<&str> = present.iter().map(|(_, name)| name.as_str()).collect();
         self.change(|page| {
             let mut changed = false;
             for (name, entry) in &mut page.containers {
                 let before = entry.kept.ids.len();
-                entry
-                    .kept
-                    .ids
-                    .retain(|id, _| present.iter().any(|(known, _)| known == id));
+                entry.kept.ids.retain(|id, _| ids.contains(id.as_str()));
                 changed |= entry.kept.ids.len() != before;
                 if entry.seen == 0 {
                     (entry.seen, changed) = (now, true);
                 }
                 // Once an hour is enough, and spares the medium.
-                if present.iter().any(|(_, known)| known == name) && (now - entry.seen).abs() > 3600 {
+                if names.contains(name.as_str()) && (now - entry.seen).abs() > 3600 {
                     (entry.seen, changed) = (now, true);
                 }
             }
