@@ -36,10 +36,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use crate::component::descriptor::{Descriptor, Role};
@@ -110,6 +111,8 @@ include: []
 exclude: []
 ";
 
+/// How long until a folder that cannot be used is looked at again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How many intervals pass between two looks at the size of all files.
 const LOOKS: u32 = 12;
 
@@ -126,18 +129,11 @@ pub struct ContainerLogs {
 
 #[async_trait]
 impl Feed for ContainerLogs {
-    async fn run(self: Box<Self>, into: Arc<dyn Recorder>, stop: Shutdown) -> Result<(), FeedError> {
-        let place = self.state.display().to_string();
-        let failed = |source| FeedError::Files {
-            place: place.clone(),
-            source,
+    async fn run(self: Box<Self>, into: Arc<dyn Recorder>, mut stop: Shutdown) -> Result<(), FeedError> {
+        let Some((book, broken)) = open(&self.state, into.as_ref(), &mut stop).await else {
+            return Ok(());
         };
-        let now = into.now().millis().saturating_mul(1_000_000);
-        let state = self.state.clone();
-        let opened = spawn_blocking(move || Book::open(&state, now)).await;
-        let (book, broken) = opened
-            .map_err(|error| failed(std::io::Error::other(error)))?
-            .map_err(failed)?;
+        let place = self.state.display().to_string();
         let directory = self.plan.directory.display().to_string();
         let shared = Shared::new(self.plan, book, into, stop, self.concurrent);
         if let Some(reason) = broken {
@@ -164,6 +160,42 @@ impl Feed for ContainerLogs {
         };
         tokio::join!(watched, keep(shared, self.last_collected, until));
         Ok(())
+    }
+}
+
+/// Opens the book. Where its folder cannot be used it says so and tries again, and the rest of the agent goes on; `None`
+/// where stop was said first.
+async fn open(folder: &Path, into: &dyn Recorder, stop: &mut Shutdown) -> Option<(Book, Option<String>)> {
+    let mut told = false;
+    loop {
+        let now = into.now().millis().saturating_mul(1_000_000);
+        let path = folder.to_path_buf();
+        let opened = spawn_blocking(move || Book::open(&path, now)).await;
+        let reason = match opened {
+            Ok(Ok(opened)) => {
+                into.note(&mut |facts| {
+                    facts.warnings.remove("state");
+                });
+                return Some(opened);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let place = folder.display();
+        let text = format!(
+            "no container logs are followed: {place} cannot be used: {reason}; each agent needs a folder of its own, \
+             `journal.directory` (TAWNY_JOURNAL_DIR)"
+        );
+        if !std::mem::replace(&mut told, true) {
+            warn!("{text}");
+        }
+        into.note(&mut |facts| {
+            facts.warnings.insert("state", text.clone());
+        });
+        tokio::select! {
+            () = stop.stopped() => return None,
+            () = sleep(AGAIN) => {}
+        }
     }
 }
 
@@ -229,4 +261,39 @@ async fn save(shared: &Arc<Shared>, last_collected: Option<PathBuf>, look: bool)
 /// Writes the second as the original agent does: the digits alone.
 fn note_time(path: &Path, now: i64) -> Result<(), String> {
     fs::write(path, now.to_string()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feeds::container_logs::fake::Fake;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_that_cannot_be_used_is_told_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (way, into) = (folder.path().join("way"), Fake::default());
+        fs::write(&way, "no folder").unwrap();
+        let (stopper, mut stop) = Stopper::new();
+        let warned = |into: &Fake| into.facts.lock().unwrap().warnings.get("state").cloned();
+        let state = way.join("state");
+        let opening = open(&state, &into, &mut stop);
+        let mend = async {
+            while warned(&into).is_none() {
+                tokio::task::yield_now().await;
+            }
+            let text = warned(&into).unwrap();
+            assert!(
+                text.contains(&format!("{} cannot be used: Not a directory", state.display())),
+                "{text}"
+            );
+            fs::remove_file(&way).unwrap();
+        };
+        let (opened, ()) = tokio::join!(opening, mend);
+        assert!(opened.is_some_and(|(_, broken)| broken.is_none()));
+        assert_eq!(warned(&into), None);
+        fs::remove_dir_all(&way).unwrap();
+        fs::write(&way, "no folder").unwrap();
+        stopper.stop();
+        assert!(open(&state, &into, &mut stop).await.is_none());
+    }
 }
