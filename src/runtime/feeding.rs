@@ -56,7 +56,7 @@ pub(super) fn start(
     let mut stage = Stage::new("feeds");
     for (name, feed) in feeds {
         let recorder = FeedRecorder::new(&name, agent, hands.clone(), registry.clone(), board.clone());
-        info!(feed = name, "Taking in what applications write.");
+        info!(feed = name, "A feed is running.");
         stage.spawn(|stop| async move {
             if let Err(error) = feed.run(Arc::new(recorder), stop).await {
                 error!(%error, feed = name, "A feed cannot go on.");
