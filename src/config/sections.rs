@@ -14,7 +14,7 @@ use crate::support::quantity::Span;
 pub struct CollectorSettings {
     /// Which collector it is; its name unless `type` says otherwise.
     pub kind: String,
-    /// How often it runs; default [`Settings::collect_interval`], at least `1s`.
+    /// How often it runs; default [`Settings::collect_interval`](crate::config::settings::Settings::collect_interval), at least `1s`.
     pub interval: Span,
     /// How long one run may take; default `10s`, or the interval where that is shorter. Never longer than it.
     pub timeout: Span,
