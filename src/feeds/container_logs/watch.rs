@@ -151,6 +151,8 @@ impl Watch {
         let mut list_at = Instant::now();
         let mut listing = None;
         let mut events = Events::ask(link, Duration::ZERO);
+        // One of them may have run again meanwhile.
+        self.finished.clear();
         loop {
             if listing.is_none() && Instant::now() >= list_at {
                 // Beside the events, that none of them waits for it.
@@ -181,7 +183,10 @@ impl Watch {
                     self.listed(link, &listed);
                 }
                 heard = events.next() => match heard? {
-                    Heard::Begun => list_at = Instant::now(),
+                    Heard::Begun => {
+                        self.finished.clear();
+                        list_at = Instant::now();
+                    }
                     Heard::Ended => {
                         events = Events::ask(link, RETRY);
                         list_at = Instant::now();
@@ -336,10 +341,7 @@ impl Watch {
         match end {
             End::Stopped => {}
             End::Finished => {
-                debug!(
-                    container = name,
-                    "The container has ended, and its log was read to the end."
-                );
+                debug!(container = name, "It has ended, and its log was read to the end.");
                 if !was_again {
                     self.finished.insert(id);
                 }

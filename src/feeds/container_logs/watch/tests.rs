@@ -257,6 +257,37 @@ async fn one_that_is_started_again_while_its_log_ends_is_not_done_with() {
     stopper.stop();
 }
 
+#[tokio::test]
+async fn one_that_ran_again_unheard_is_read_again() {
+    // It was started and ended while the engine could not be heard, and passed for one that is done with.
+    let folder = tempfile::tempdir().unwrap();
+    let exited = RUNNING.replace("running", "exited");
+    let over = format!("{ENDLESS}0\r\n\r\n");
+    let answers = [
+        (LIST, list(&exited)),
+        (EVENTS, over.clone()),
+        (
+            LOOK,
+            ok(r#"{"Created":"2026-08-01T00:00:00Z","State":{"Running":false},"Config":{"Tty":false}}"#),
+        ),
+        (LOGS, over),
+    ];
+    let (engine, mut coming) = engine(folder.path(), &answers);
+    let (shared, _, stopper) = shared(folder.path());
+    let kept = Kept {
+        ids: [("a1".to_string(), [Position::default(); 2])].into(),
+        ..Kept::default()
+    };
+    shared.book.keep("web", kept);
+    let watch = tokio::spawn(Watch::new(shared, engine, every()).run());
+    for _ in 0..3 {
+        wait_for(&mut coming, EVENTS, || true).await;
+        wait_for(&mut coming, LOGS, || true).await;
+    }
+    stopper.stop();
+    watch.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_counts_of_a_removed_container_end_after_a_while() {
     let folder = tempfile::tempdir().unwrap();
